@@ -1,0 +1,2 @@
+/** Differentiation of graphs. */
+export * from './grad.js';

@@ -1,0 +1,2 @@
+/** Compilation and execution. */
+export * from './engine.js';

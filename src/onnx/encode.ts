@@ -1,0 +1,358 @@
+/**
+ * Writes a graph as an ONNX model. Large constants are not copied into the model: they are handed
+ * over beside it as external data, so that weights of any size (over 2 GiB too) fit.
+ */
+import { create, toBinary } from '@bufbuild/protobuf';
+import { ConfigError } from '../errors.js';
+import {
+  byteSize,
+  type DType,
+  filled,
+  formatType,
+  type GraphBody,
+  type HostTensor,
+  hostTensor,
+  identityOf,
+  inputName,
+  type Node,
+  type OnnxAttr,
+  type OnnxEmitter,
+  type OnnxSubgraph,
+  type OnnxTarget,
+  type Tensor,
+  type TensorType,
+  toposort,
+} from '../graph/index.js';
+import { onnxDType } from '../ops/index.js';
+import {
+  type Attribute,
+  AttributeSchema,
+  type Graph,
+  GraphSchema,
+  ModelSchema,
+  NodeSchema,
+  type Node as NodeProto,
+  type Tensor as TensorProto,
+  TensorSchema,
+  ValueInfoSchema,
+} from './proto/onnx_pb.js';
+
+/** Opset of the default domain that Graft writes. */
+export const OPSET = 21;
+/** IR version that goes with {@link OPSET}. */
+const IR_VERSION = 10n;
+/** Constants of at least this many bytes are kept outside the model. */
+const EXTERNAL_BYTES = 4096;
+
+/** A large constant that travels beside the model. */
+export interface ExternalData {
+  /** The name under which the model refers to it. */
+  readonly path: string;
+  readonly data: Uint8Array;
+}
+
+/** A value that is fed to or fetched from a model. */
+export interface ModelValue extends TensorType {
+  readonly name: string;
+}
+
+/** An encoded model. */
+export interface EncodedModel {
+  readonly bytes: Uint8Array;
+  readonly external: readonly ExternalData[];
+  readonly inputs: readonly ModelValue[];
+  readonly outputs: readonly ModelValue[];
+  /** For each ONNX node name, the graph node it came from; for messages and profiles. */
+  readonly origins: ReadonlyMap<string, Node>;
+}
+
+/** What to encode. */
+export interface EncodeOptions {
+  /** Results by the names under which they are fetched. */
+  readonly outputs: Readonly<Record<string, Tensor>>;
+  readonly target?: OnnxTarget;
+}
+
+function bytesOf(value: HostTensor): Uint8Array {
+  const { data } = value;
+  return new Uint8Array(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
+}
+
+function valueInfo(name: string, type: TensorType) {
+  return create(ValueInfoSchema, {
+    name,
+    type: {
+      value: {
+        case: 'tensorType',
+        value: {
+          elemType: onnxDType(type.dtype),
+          shape: {
+            dim: type.shape.map((d) => ({
+              value: { case: 'dimValue' as const, value: BigInt(d) },
+            })),
+          },
+        },
+      },
+    },
+  });
+}
+
+const utf8 = new TextEncoder();
+
+// AttributeProto.AttributeType of the IR specification.
+function attribute(name: string, attr: OnnxAttr): Attribute {
+  if ('int' in attr) return create(AttributeSchema, { name, type: 2, i: BigInt(attr.int) });
+  if ('ints' in attr) return create(AttributeSchema, { name, type: 7, ints: attr.ints.map(BigInt) });
+  if ('float' in attr) return create(AttributeSchema, { name, type: 1, f: attr.float });
+  if ('floats' in attr) {
+    return create(AttributeSchema, { name, type: 6, floats: [...attr.floats] });
+  }
+  if ('string' in attr) {
+    return create(AttributeSchema, { name, type: 3, s: utf8.encode(attr.string) });
+  }
+  if ('strings' in attr) {
+    return create(AttributeSchema, { name, type: 8, strings: attr.strings.map((s) => utf8.encode(s)) });
+  }
+  if ('tensor' in attr) {
+    return create(AttributeSchema, { name, type: 4, t: tensorProto('', attr.tensor) });
+  }
+  return create(AttributeSchema, { name, type: 5, g: attr.graph.proto as Graph });
+}
+
+function tensorProto(name: string, value: HostTensor): TensorProto {
+  return create(TensorSchema, {
+    name,
+    dims: value.shape.map(BigInt),
+    dataType: onnxDType(value.dtype),
+    rawData: bytesOf(value),
+  });
+}
+
+/** What the encoders of a graph and of its bodies share. */
+interface Shared {
+  readonly target: OnnxTarget;
+  readonly external: ExternalData[];
+  readonly origins: Map<string, Node>;
+  readonly initializers: TensorProto[];
+  readonly constants: Map<string, string>;
+  next: number;
+}
+
+class GraphEncoder implements OnnxEmitter {
+  readonly target: OnnxTarget;
+  readonly nodes: NodeProto[] = [];
+  private readonly shared: Shared;
+  private readonly names: Map<Tensor, string>;
+  private readonly usedTensors = new Set<Tensor>();
+  private current: Node | null = null;
+
+  constructor(shared: Shared, names: Map<Tensor, string>) {
+    this.shared = shared;
+    this.target = shared.target;
+    this.names = names;
+  }
+
+  /** Emits everything that `outputs` need; afterwards each of them has a name. */
+  emit(outputs: readonly Tensor[]): void {
+    const order = toposort(outputs);
+    for (const t of outputs) this.usedTensors.add(t);
+    for (const node of order) for (const t of node.inputs) this.usedTensors.add(t);
+    for (const node of order) {
+      if (node.outputs.every((t) => this.names.has(t))) continue;
+      this.current = node;
+      const made = node.op.spec.onnx(this, node);
+      const list = typeof made === 'string' ? [made] : made;
+      for (const [i, t] of node.outputs.entries()) this.names.set(t, list[i] ?? '');
+    }
+    this.current = null;
+  }
+
+  name(tensor: Tensor): string {
+    const name = this.names.get(tensor);
+    if (name === undefined) {
+      throw new ConfigError(
+        inputName(tensor) === null
+          ? `encode: ${tensor.node.describe()} is read before it is written.`
+          : `encode: placeholder '${inputName(tensor)}' (${formatType(tensor)}) is read by a body that does not list it.`,
+      );
+    }
+    return name;
+  }
+
+  used(tensor: Tensor): boolean {
+    return this.usedTensors.has(tensor);
+  }
+
+  node(
+    opType: string,
+    inputs: readonly string[],
+    attrs: Readonly<Record<string, OnnxAttr>> = {},
+    options: { readonly domain?: string; readonly outputs?: number | readonly boolean[] } = {},
+  ): string[] {
+    const { domain = '', outputs = 1 } = options;
+    const mask = typeof outputs === 'number' ? new Array<boolean>(outputs).fill(true) : outputs;
+    const id = this.shared.next++;
+    const output = mask.map((wanted, i) => (wanted ? `v${id}${i ? `_${i}` : ''}` : ''));
+    const name = `n${id}_${opType}`;
+    if (this.current) this.shared.origins.set(name, this.current);
+    this.nodes.push(
+      create(NodeSchema, {
+        name,
+        opType,
+        domain,
+        input: [...inputs],
+        output,
+        attribute: Object.entries(attrs).map(([key, value]) => attribute(key, value)),
+      }),
+    );
+    return output;
+  }
+
+  one(
+    opType: string,
+    inputs: readonly string[],
+    attrs: Readonly<Record<string, OnnxAttr>> = {},
+    domain = '',
+  ): string {
+    return this.node(opType, inputs, attrs, { domain })[0]!;
+  }
+
+  constant(value: HostTensor): string {
+    const { shared } = this;
+    const large = byteSize(value) >= EXTERNAL_BYTES;
+    const key = `${formatType(value)}${large ? `@${identityOf(value.data)}` : `:${bytesOf(value).join(',')}`}`;
+    const known = shared.constants.get(key);
+    if (known !== undefined) return known;
+    const name = `c${shared.constants.size}`;
+    shared.constants.set(key, name);
+    if (large) {
+      shared.external.push({ path: name, data: bytesOf(value) });
+      shared.initializers.push(
+        create(TensorSchema, {
+          name,
+          dims: value.shape.map(BigInt),
+          dataType: onnxDType(value.dtype),
+          dataLocation: 1,
+          externalData: [
+            { key: 'location', value: name },
+            { key: 'offset', value: '0' },
+            { key: 'length', value: String(byteSize(value)) },
+          ],
+        }),
+      );
+    } else {
+      shared.initializers.push(tensorProto(name, value));
+    }
+    return name;
+  }
+
+  ints(values: readonly number[]): string {
+    return this.constant(hostTensor('int64', [values.length], values));
+  }
+
+  scalar(dtype: DType, value: number): string {
+    return this.constant(filled(dtype, [], value));
+  }
+
+  subgraph(body: GraphBody, captured: ReadonlyMap<Tensor, string> = new Map()): OnnxSubgraph {
+    const names = new Map<Tensor, string>(captured);
+    const inputs = body.inputs.filter((t) => !captured.has(t));
+    for (const t of inputs) names.set(t, `b${this.shared.next++}`);
+    const encoder = new GraphEncoder(this.shared, names);
+    encoder.current = this.current;
+    encoder.emit(body.outputs);
+    const output = encoder.finish(body.outputs, body.outputs.map(() => `r${this.shared.next++}`));
+    const proto = create(GraphSchema, {
+      name: 'body',
+      node: encoder.nodes,
+      input: inputs.map((t) => valueInfo(names.get(t)!, t)),
+      output,
+    });
+    return { proto };
+  }
+
+  /** Gives each output its own name through Identity, since one value may be fetched twice. */
+  finish(outputs: readonly Tensor[], names: readonly string[]) {
+    const produced = new Map<string, NodeProto>();
+    for (const node of this.nodes) for (const out of node.output) produced.set(out, node);
+    const renamed = new Set<string>();
+    const readers = new Set(this.nodes.flatMap((n) => n.input));
+    return outputs.map((t, i) => {
+      const inner = this.name(t);
+      const name = names[i]!;
+      const node = produced.get(inner);
+      // A value that nothing else reads is renamed in place; anything else goes through Identity.
+      if (node && !readers.has(inner) && !renamed.has(inner)) {
+        node.output = node.output.map((o) => (o === inner ? name : o));
+        renamed.add(inner);
+        this.names.set(t, name);
+      } else {
+        this.nodes.push(
+          create(NodeSchema, {
+            name: `out_${name}`,
+            opType: 'Identity',
+            input: [inner],
+            output: [name],
+          }),
+        );
+      }
+      return valueInfo(name, t);
+    });
+  }
+}
+
+/**
+ * Encodes the graph of `outputs`. Placeholders become inputs under their own names.
+ * @throws ConfigError when two placeholders share a name
+ */
+export function encode({ outputs, target = 'cpu' }: EncodeOptions): EncodedModel {
+  const shared: Shared = {
+    target,
+    external: [],
+    origins: new Map(),
+    initializers: [],
+    constants: new Map(),
+    next: 0,
+  };
+  const names = new Map<Tensor, string>();
+  const inputs: ModelValue[] = [];
+  const results = Object.values(outputs);
+  for (const node of toposort(results)) {
+    const t = node.outputs[0];
+    const name = t && inputName(t);
+    if (!name) continue;
+    if (inputs.some((i) => i.name === name)) {
+      throw new ConfigError(`encode: two placeholders are both named '${name}'.`, { name });
+    }
+    names.set(t, `in:${name}`);
+    inputs.push({ name, dtype: t.dtype, shape: t.shape });
+  }
+  const encoder = new GraphEncoder(shared, names);
+  encoder.emit(results);
+  const output = encoder.finish(
+    results,
+    Object.keys(outputs).map((name) => `out:${name}`),
+  );
+  const model = create(ModelSchema, {
+    irVersion: IR_VERSION,
+    producerName: 'graftml',
+    opsetImport: [
+      { domain: '', version: BigInt(OPSET) },
+      { domain: 'com.microsoft', version: 1n },
+    ],
+    graph: create(GraphSchema, {
+      name: 'graft',
+      node: encoder.nodes,
+      initializer: shared.initializers,
+      input: inputs.map((t) => valueInfo(`in:${t.name}`, t)),
+      output,
+    }),
+  });
+  return {
+    bytes: toBinary(ModelSchema, model),
+    external: shared.external,
+    inputs,
+    outputs: Object.entries(outputs).map(([name, t]) => ({ name, dtype: t.dtype, shape: t.shape })),
+    origins: shared.origins,
+  };
+}

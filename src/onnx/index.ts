@@ -1,0 +1,2 @@
+/** ONNX models in and out. */
+export * from './encode.js';

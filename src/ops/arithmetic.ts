@@ -1,0 +1,125 @@
+/** Elementwise arithmetic with broadcasting. The set is closed under differentiation. */
+import {
+  defineOp,
+  type GradRule,
+  isFloat,
+  type Op,
+  scalar,
+  type Tensor,
+  type TensorType,
+  type NoGrad,
+} from '../graph/index.js';
+import { broadcastShapes, requireFloat, requireSameDType } from './check.js';
+import { sumTo } from './layout.js';
+
+/** A tensor, or a number that takes the dtype of the other operand. */
+export type Operand = Tensor | number;
+
+/** Turns a pair of operands into tensors of one dtype. */
+export function operands(a: Operand, b: Operand): [Tensor, Tensor] {
+  if (typeof a === 'number') {
+    return typeof b === 'number' ? [scalar(a), scalar(b)] : [scalar(a, b.dtype), b];
+  }
+  return [a, typeof b === 'number' ? scalar(b, a.dtype) : b];
+}
+
+/** Shape rule of a broadcasting binary operation whose result has the dtype of its inputs. */
+export function inferBinary(op: string, inputs: readonly TensorType[]): TensorType {
+  const dtype = requireSameDType(op, inputs);
+  return { dtype, shape: broadcastShapes(op, ...inputs.map((t) => t.shape)) };
+}
+
+function binary(name: string, onnx: string, grad: GradRule<undefined>): Op<undefined> {
+  return defineOp<undefined>({
+    name,
+    infer: (inputs) => inferBinary(name, inputs),
+    grad,
+    onnx: (emit, { inputs: [a, b] }) => emit.one(onnx, [emit.name(a!), emit.name(b!)]),
+  });
+}
+
+/** a + b. da = dy, db = dy (summed over broadcast axes, as in all rules of this file). */
+export const addOp = binary('add', 'Add', ({ inputs: [a, b], dy }) => [
+  sumTo(dy, a!.shape),
+  sumTo(dy, b!.shape),
+]);
+
+/** a - b. da = dy, db = -dy. */
+export const subOp = binary('sub', 'Sub', ({ inputs: [a, b], dy, needs }) => [
+  sumTo(dy, a!.shape),
+  needs[1] ? neg(sumTo(dy, b!.shape)) : null,
+]);
+
+/** a b. da = dy b, db = dy a. */
+export const mulOp = binary('mul', 'Mul', ({ inputs: [a, b], dy, needs }) => [
+  needs[0] ? sumTo(mul(dy, b!), a!.shape) : null,
+  needs[1] ? sumTo(mul(dy, a!), b!.shape) : null,
+]);
+
+/** a / b; integers are truncated towards zero. da = dy / b, db = -dy y / b. */
+export const divOp = binary('div', 'Div', ({ inputs: [a, b], outputs: [y], dy, needs }) => {
+  const da = div(dy, b!);
+  return [
+    needs[0] ? sumTo(da, a!.shape) : null,
+    needs[1] ? sumTo(neg(mul(da, y!)), b!.shape) : null,
+  ];
+});
+
+/** a + b with broadcasting. */
+export function add(a: Operand, b: Operand): Tensor {
+  return addOp.one(operands(a, b), undefined);
+}
+
+/** a - b with broadcasting. */
+export function sub(a: Operand, b: Operand): Tensor {
+  return subOp.one(operands(a, b), undefined);
+}
+
+/** Elementwise a b with broadcasting. */
+export function mul(a: Operand, b: Operand): Tensor {
+  return mulOp.one(operands(a, b), undefined);
+}
+
+/** a / b with broadcasting; integer division truncates towards zero. */
+export function div(a: Operand, b: Operand): Tensor {
+  return divOp.one(operands(a, b), undefined);
+}
+
+/**
+ * Defines an elementwise operation of one input whose ONNX form is one node without attributes.
+ * @param options.float accept floating-point inputs only (default true)
+ */
+export function unaryOp(
+  name: string,
+  onnx: string,
+  grad: GradRule<undefined> | NoGrad,
+  { float = true }: { float?: boolean } = {},
+): Op<undefined> {
+  return defineOp<undefined>({
+    name,
+    infer: ([x]) => {
+      if (float) requireFloat(name, x!);
+      return { dtype: x!.dtype, shape: x!.shape };
+    },
+    grad,
+    onnx: (emit, { inputs: [x] }) => emit.one(onnx, [emit.name(x!)]),
+  });
+}
+
+/** -x. dx = -dy. */
+export const negOp = unaryOp('neg', 'Neg', ({ dy }) => [neg(dy)], { float: false });
+
+/** -x. */
+export function neg(x: Tensor): Tensor {
+  return x.node.op === (negOp as unknown) ? x.node.inputs[0]! : negOp.one([x], undefined);
+}
+
+/** Sum of tensors of one type; used where gradients meet. */
+export function addAll(terms: readonly Tensor[]): Tensor {
+  return terms.reduce((a, b) => add(a, b));
+}
+
+/** True when gradients flow through a value of this type. */
+export function differentiable(type: TensorType): boolean {
+  return isFloat(type.dtype);
+}

@@ -1,0 +1,53 @@
+/** Matrix products. The set is closed under differentiation. */
+import { ShapeError } from '../errors.js';
+import { defineOp, formatType, sizeOf, type Tensor } from '../graph/index.js';
+import { broadcastShapes, requireSameDType } from './check.js';
+import { reshape, sumTo, transpose } from './layout.js';
+
+/** a @ b over the last two axes, batch axes broadcast. da = dy @ b^T, db = a^T @ dy. */
+export const matmulOp = defineOp<undefined>({
+  name: 'matmul',
+  infer: ([a, b]) => {
+    const dtype = requireSameDType('matmul', [a!, b!]);
+    const k = a!.shape.at(-1);
+    if (a!.shape.length < 2 || b!.shape.length < 2 || k !== b!.shape.at(-2)) {
+      throw new ShapeError(
+        `matmul: ${formatType(a!)} and ${formatType(b!)} do not fit: the last axis of the first must equal the second-last of the second. Transpose one of them, or check the layer sizes.`,
+        { op: 'matmul', a: a!.shape, b: b!.shape },
+      );
+    }
+    const batch = broadcastShapes('matmul', a!.shape.slice(0, -2), b!.shape.slice(0, -2));
+    return { dtype, shape: [...batch, a!.shape.at(-2)!, b!.shape.at(-1)!] };
+  },
+  grad: ({ inputs: [a, b], dy, needs }) => [
+    needs[0] ? sumTo(matmul(dy, transpose(b!)), a!.shape) : null,
+    needs[1] ? sumTo(matmul(transpose(a!), dy), b!.shape) : null,
+  ],
+  onnx: (emit, { inputs: [a, b] }) => emit.one('MatMul', [emit.name(a!), emit.name(b!)]),
+});
+
+/**
+ * Matrix product over the last two axes; leading axes broadcast. One-dimensional operands are
+ * treated as numpy does (a row on the left, a column on the right, and the axis is dropped).
+ * @param a [..., m, k]
+ * @param b [..., k, n]
+ * @returns [..., m, n]
+ */
+export function matmul(a: Tensor, b: Tensor): Tensor {
+  if (a.rank === 1 && b.rank >= 1) {
+    const y = matmul(reshape(a, [1, a.size]), b);
+    return reshape(y, b.rank === 1 ? [] : [...y.shape.slice(0, -2), y.shape.at(-1)!]);
+  }
+  if (b.rank === 1 && a.rank >= 2) {
+    const y = matmul(a, reshape(b, [b.size, 1]));
+    return reshape(y, y.shape.slice(0, -1));
+  }
+  // [..., m, k] @ [k, n] as one product of two matrices: its weight gradient is then one product
+  // too, instead of one a sample and a sum.
+  if (b.rank === 2 && a.rank > 2 && a.shape.at(-1) === b.shape[0]) {
+    const rows = sizeOf(a.shape.slice(0, -1));
+    const y = matmulOp.one([reshape(a, [rows, a.shape.at(-1)!]), b], undefined);
+    return reshape(y, [...a.shape.slice(0, -1), b.shape[1]!]);
+  }
+  return matmulOp.one([a, b], undefined);
+}

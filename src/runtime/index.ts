@@ -1,0 +1,2 @@
+/** Runtimes that execute encoded programs. */
+export * from './runtime.js';

@@ -1,0 +1,49 @@
+/** The interface between the engine and an inference runtime. Only `ort-*.ts` know ONNX Runtime. */
+import type { HostTensor, OnnxTarget, TensorType } from '../graph/index.js';
+import type { EncodedModel } from '../onnx/index.js';
+
+/** Where programs run: `cpu` (native, Node), `wasm` (browser), `webgpu` (both), `cuda` (Node). */
+export type Device = OnnxTarget;
+
+/** A tensor in the memory of a runtime. Its contents may be overwritten by a session. */
+export interface DeviceTensor extends TensorType {
+  /** The runtime's own object; nobody else looks inside. */
+  readonly handle: unknown;
+}
+
+/** How a session is created. */
+export interface SessionOptions {
+  /** Write an ONNX Runtime profile beside this path prefix. Node only. */
+  readonly profile?: string;
+}
+
+/** A loaded model. */
+export interface Session {
+  /**
+   * Runs the model.
+   * @param feeds one tensor for each input name
+   * @param fetches for each output wanted, a tensor to write into, or null to allocate one. A
+   *   tensor may be both fed and fetched: it is then updated in place.
+   */
+  run(
+    feeds: Readonly<Record<string, DeviceTensor>>,
+    fetches: Readonly<Record<string, DeviceTensor | null>>,
+  ): Promise<Record<string, DeviceTensor>>;
+  release(): Promise<void>;
+}
+
+/** A runtime on one device. */
+export interface Runtime {
+  readonly device: Device;
+  /** Threads used inside an operation; 1 where there is no thread pool. */
+  readonly threads: number;
+  load(model: EncodedModel, options?: SessionOptions): Promise<Session>;
+  /** Brings values to the device. On the CPU the typed array itself becomes the buffer: no copy. */
+  upload(value: HostTensor): Promise<DeviceTensor>;
+  /** Overwrites the contents of a tensor. */
+  write(tensor: DeviceTensor, value: HostTensor): Promise<void>;
+  /** Reads values back. On the CPU this is a view of the buffer, not a copy. */
+  download(tensor: DeviceTensor): Promise<HostTensor>;
+  /** Frees device memory; a no-op on the CPU. */
+  free(tensor: DeviceTensor): void;
+}

@@ -1,0 +1,2 @@
+/** General helpers that know nothing of tensors or models. */
+export * from './hash.js';
