@@ -1,20 +1,33 @@
 /** Compiles graphs into sessions of a runtime, and keeps them by structure. */
 import { ConfigError } from '../errors.js';
 import {
+  constantOf,
   formatType,
   type HostTensor,
   identityOf,
+  input,
   inputName,
   optimize,
   sameShape,
+  substitute,
   type Tensor,
+  type TensorType,
 } from '../graph/index.js';
 import { type EncodedModel, encode } from '../onnx/index.js';
 import type { DeviceTensor, Runtime, Session } from '../runtime/index.js';
 import { hashBytes } from '../util/index.js';
 
+/** What {@link Engine.program} may be told. */
+export interface ProgramOptions {
+  /** Placeholders that never change: they become initializers, pre-packed and folded. */
+  readonly constants?: ReadonlyMap<Tensor, HostTensor>;
+  /** Write an ONNX Runtime profile with this path prefix (Node only). Such a program is not cached. */
+  readonly profile?: string;
+}
+
 /** A compiled graph: named tensors in, named tensors out. */
 export class Program {
+  /** The encoded model; `inputs` carries the placeholder names in the order of the model. */
   readonly model: EncodedModel;
   private readonly session: Session;
   private readonly runtime: Runtime;
@@ -27,7 +40,7 @@ export class Program {
 
   /**
    * Runs the program.
-   * @param feeds a tensor for every placeholder, on the host or on the device
+   * @param feeds a tensor for every placeholder, on the host or on the device; others are ignored
    * @param into tensors to write results into, by output name; the others are allocated
    * @throws ConfigError when a feed is missing or has another type than its placeholder
    */
@@ -36,6 +49,7 @@ export class Program {
     into: Readonly<Record<string, DeviceTensor>> = {},
   ): Promise<Record<string, DeviceTensor>> {
     const ready: Record<string, DeviceTensor> = {};
+    const temporary: DeviceTensor[] = [];
     for (const want of this.model.inputs) {
       const given = feeds[want.name];
       if (!given) {
@@ -50,42 +64,102 @@ export class Program {
           { input: want.name },
         );
       }
-      ready[want.name] = 'handle' in given ? given : await this.runtime.upload(given);
+      if ('handle' in given) {
+        ready[want.onnxName] = given;
+      } else {
+        const uploaded = await this.runtime.upload(given);
+        ready[want.onnxName] = uploaded;
+        temporary.push(uploaded);
+      }
     }
     const fetches: Record<string, DeviceTensor | null> = {};
-    for (const { name } of this.model.outputs) fetches[name] = into[name] ?? null;
-    return this.session.run(ready, fetches);
+    for (const { name, onnxName } of this.model.outputs) fetches[onnxName] = into[name] ?? null;
+    try {
+      const results = await this.session.run(ready, fetches);
+      return Object.fromEntries(
+        this.model.outputs.map(({ name, onnxName }) => [name, results[onnxName]!]),
+      );
+    } finally {
+      for (const tensor of temporary) this.runtime.free(tensor);
+    }
   }
 }
+
+/** A function compiled for one signature; see {@link Engine.compile}. */
+export type Compiled = (...inputs: readonly HostTensor[]) => Promise<HostTensor[]>;
 
 /** Compiles and runs graphs on one runtime. */
 export class Engine {
   readonly runtime: Runtime;
-  private readonly programs = new Map<string, Promise<Program>>();
+  private readonly sessions = new Map<string, Promise<Session>>();
 
   constructor(runtime: Runtime) {
     this.runtime = runtime;
   }
 
-  /** Compiles the graph of `outputs`. A graph of equal structure is compiled once. */
-  async program(outputs: Readonly<Record<string, Tensor>>): Promise<Program> {
+  /** Number of sessions kept. */
+  get cachedSessions(): number {
+    return this.sessions.size;
+  }
+
+  /**
+   * Compiles the graph of `outputs`. Graphs of equal structure share one session, whatever their
+   * placeholders are called.
+   */
+  async program(
+    outputs: Readonly<Record<string, Tensor>>,
+    { constants, profile }: ProgramOptions = {},
+  ): Promise<Program> {
     const names = Object.keys(outputs);
-    const optimized = optimize(Object.values(outputs));
+    let results: readonly Tensor[] = Object.values(outputs);
+    if (constants?.size) {
+      const replaced = new Map<Tensor, Tensor>();
+      for (const [t, value] of constants) replaced.set(t, constantOf(value));
+      results = substitute(results, replaced);
+    }
+    results = optimize(results);
     const model = encode({
-      outputs: Object.fromEntries(names.map((name, i) => [name, optimized[i]!])),
+      outputs: Object.fromEntries(names.map((name, i) => [name, results[i]!])),
       target: this.runtime.device,
     });
+    const load = () => this.runtime.load(model, profile === undefined ? {} : { profile });
+    if (profile !== undefined) return new Program(this.runtime, await load(), model);
     // Equal graphs encode to equal bytes; large constants are told apart by identity.
-    const key = `${hashBytes(model.bytes)}|${model.external.map((e) => identityOf(e.data.buffer)).join(',')}`;
-    let program = this.programs.get(key);
-    if (!program) {
-      program = this.runtime
-        .load(model)
-        .then((session) => new Program(this.runtime, session, model));
-      program.catch(() => this.programs.delete(key));
-      this.programs.set(key, program);
+    const key = `${hashBytes(model.bytes)}|${model.external.map((e) => `${identityOf(e.data.buffer)}+${e.data.byteOffset}`).join(',')}`;
+    let session = this.sessions.get(key);
+    if (!session) {
+      session = load();
+      session.catch(() => this.sessions.delete(key));
+      this.sessions.set(key, session);
     }
-    return program;
+    return new Program(this.runtime, await session, model);
+  }
+
+  /**
+   * Traces `fn` on placeholders of the given types and compiles it.
+   * @example
+   * const f = await engine.compile((a, b) => [matmul(a, b)], [aType, bType]);
+   * const [y] = await f(a, b);
+   */
+  async compile(
+    fn: (...inputs: Tensor[]) => readonly Tensor[],
+    signature: readonly TensorType[],
+  ): Promise<Compiled> {
+    const inputs = signature.map((type, i) => input(`arg${i}`, type.dtype, type.shape));
+    const outputs = fn(...inputs);
+    const program = await this.program(
+      Object.fromEntries(outputs.map((t, i) => [String(i), t] as const)),
+    );
+    return async (...values) => {
+      if (values.length !== inputs.length) {
+        throw new ConfigError(
+          `compiled function: expected ${inputs.length} inputs, got ${values.length}.`,
+        );
+      }
+      const feeds = Object.fromEntries(values.map((v, i) => [`arg${i}`, v] as const));
+      const results = await program.run(feeds);
+      return Promise.all(outputs.map((_, i) => this.runtime.download(results[String(i)]!)));
+    };
   }
 
   /** Compiles, runs once and reads back: for tests, small jobs and looking at values. */
@@ -100,11 +174,20 @@ export class Engine {
     for (const [t, value] of feeds) {
       const name = inputName(t);
       if (name === null) {
-        throw new ConfigError(`evaluate: ${t.node.describe()} is not a placeholder; feed inputs only.`);
+        throw new ConfigError(
+          `evaluate: ${t.node.describe()} is not a placeholder; only inputs can be fed.`,
+        );
       }
       named[name] = value;
     }
     const results = await program.run(named);
     return Promise.all(outputs.map((_, i) => this.runtime.download(results[String(i)]!)));
+  }
+
+  /** Releases every session. The engine can go on: programs are then compiled anew. */
+  async release(): Promise<void> {
+    const sessions = [...this.sessions.values()];
+    this.sessions.clear();
+    await Promise.all(sessions.map(async (s) => (await s).release()));
   }
 }

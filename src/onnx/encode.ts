@@ -53,7 +53,10 @@ export interface ExternalData {
 
 /** A value that is fed to or fetched from a model. */
 export interface ModelValue extends TensorType {
+  /** Name of the placeholder or result. */
   readonly name: string;
+  /** Name in the model: numbered, unless `keepNames` was asked for. */
+  readonly onnxName: string;
 }
 
 /** An encoded model. */
@@ -71,6 +74,11 @@ export interface EncodeOptions {
   /** Results by the names under which they are fetched. */
   readonly outputs: Readonly<Record<string, Tensor>>;
   readonly target?: OnnxTarget;
+  /**
+   * Use the names of placeholders and results in the model. By default they are numbered, so that
+   * graphs of equal structure encode to equal bytes; a file for others wants names.
+   */
+  readonly keepNames?: boolean;
 }
 
 function bytesOf(value: HostTensor): Uint8Array {
@@ -305,7 +313,7 @@ class GraphEncoder implements OnnxEmitter {
  * Encodes the graph of `outputs`. Placeholders become inputs under their own names.
  * @throws ConfigError when two placeholders share a name
  */
-export function encode({ outputs, target = 'cpu' }: EncodeOptions): EncodedModel {
+export function encode({ outputs, target = 'cpu', keepNames = false }: EncodeOptions): EncodedModel {
   const shared: Shared = {
     target,
     external: [],
@@ -316,22 +324,33 @@ export function encode({ outputs, target = 'cpu' }: EncodeOptions): EncodedModel
   };
   const names = new Map<Tensor, string>();
   const inputs: ModelValue[] = [];
+  const seen = new Set<string>();
   const results = Object.values(outputs);
   for (const node of toposort(results)) {
     const t = node.outputs[0];
     const name = t && inputName(t);
     if (!name) continue;
-    if (inputs.some((i) => i.name === name)) {
+    if (seen.has(name)) {
       throw new ConfigError(`encode: two placeholders are both named '${name}'.`, { name });
     }
-    names.set(t, `in:${name}`);
-    inputs.push({ name, dtype: t.dtype, shape: t.shape });
+    seen.add(name);
+    const onnxName = keepNames ? name : `i${inputs.length}`;
+    names.set(t, onnxName);
+    inputs.push({ name, onnxName, dtype: t.dtype, shape: t.shape });
   }
   const encoder = new GraphEncoder(shared, names);
   encoder.emit(results);
+  const values = Object.entries(outputs).map(
+    ([name, t], i): ModelValue => ({
+      name,
+      onnxName: keepNames ? name : `o${i}`,
+      dtype: t.dtype,
+      shape: t.shape,
+    }),
+  );
   const output = encoder.finish(
     results,
-    Object.keys(outputs).map((name) => `out:${name}`),
+    values.map((v) => v.onnxName),
   );
   const model = create(ModelSchema, {
     irVersion: IR_VERSION,
@@ -344,7 +363,7 @@ export function encode({ outputs, target = 'cpu' }: EncodeOptions): EncodedModel
       name: 'graft',
       node: encoder.nodes,
       initializer: shared.initializers,
-      input: inputs.map((t) => valueInfo(`in:${t.name}`, t)),
+      input: inputs.map((t) => valueInfo(t.onnxName, t)),
       output,
     }),
   });
@@ -352,7 +371,7 @@ export function encode({ outputs, target = 'cpu' }: EncodeOptions): EncodedModel
     bytes: toBinary(ModelSchema, model),
     external: shared.external,
     inputs,
-    outputs: Object.entries(outputs).map(([name, t]) => ({ name, dtype: t.dtype, shape: t.shape })),
+    outputs: values,
     origins: shared.origins,
   };
 }

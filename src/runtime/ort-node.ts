@@ -33,12 +33,12 @@ class NodeSession implements Session {
     fetches: Readonly<Record<string, DeviceTensor | null>>,
   ): Promise<Record<string, DeviceTensor>> {
     const ortFeeds: Record<string, ort.Tensor> = {};
-    for (const { name } of this.model.inputs) {
-      ortFeeds[`in:${name}`] = feeds[name]!.handle as ort.Tensor;
+    for (const { onnxName } of this.model.inputs) {
+      ortFeeds[onnxName] = feeds[onnxName]!.handle as ort.Tensor;
     }
     const ortFetches: Record<string, ort.Tensor | null> = {};
     for (const [name, tensor] of Object.entries(fetches)) {
-      ortFetches[`out:${name}`] = (tensor?.handle as ort.Tensor | undefined) ?? null;
+      ortFetches[name] = (tensor?.handle as ort.Tensor | undefined) ?? null;
     }
     let results: ort.InferenceSession.ReturnType;
     try {
@@ -47,11 +47,13 @@ class NodeSession implements Session {
       throw new EngineError('run', `ONNX Runtime failed: ${(cause as Error).message}`, {}, { cause });
     }
     const out: Record<string, DeviceTensor> = {};
-    for (const { name, dtype, shape } of this.model.outputs) {
-      if (!(name in fetches)) continue;
-      const given = fetches[name];
-      const handle = results[`out:${name}`]!;
-      out[name] = given ?? { dtype, shape: handle.dims as readonly number[] as typeof shape, handle };
+    for (const [name, given] of Object.entries(fetches)) {
+      const handle = results[name]!;
+      out[name] = given ?? {
+        dtype: handle.type as DeviceTensor['dtype'],
+        shape: handle.dims as readonly number[],
+        handle,
+      };
     }
     return out;
   }

@@ -21,8 +21,8 @@ export interface SessionOptions {
 export interface Session {
   /**
    * Runs the model.
-   * @param feeds one tensor for each input name
-   * @param fetches for each output wanted, a tensor to write into, or null to allocate one. A
+   * @param feeds one tensor for each input, by its `onnxName`
+   * @param fetches for each output wanted, by its `onnxName`, a tensor to write into, or null to allocate one. A
    *   tensor may be both fed and fetched: it is then updated in place.
    */
   run(
