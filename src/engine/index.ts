@@ -1,2 +1,7 @@
 /** Compilation and execution. */
 export * from './engine.js';
+export * from './in-place.js';
+export * from './non-finite.js';
+export * from './optimizer.js';
+export * from './train-step.js';
+export * from './variables.js';

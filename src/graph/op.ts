@@ -54,7 +54,9 @@ export type OnnxAttr =
   | { readonly string: string }
   | { readonly strings: readonly string[] }
   | { readonly tensor: HostTensor }
-  | { readonly graph: OnnxSubgraph };
+  | { readonly graph: OnnxSubgraph }
+  /** An attribute of an imported node, carried through as it was. */
+  | { readonly proto: unknown };
 
 /** A body graph (of Scan, If, Loop) made by {@link OnnxEmitter.subgraph}; opaque to operations. */
 export interface OnnxSubgraph {
@@ -73,6 +75,8 @@ export type OnnxTarget = 'cpu' | 'wasm' | 'webgpu' | 'cuda';
 /** What an operation uses to write itself as ONNX. Implemented by the encoder in `onnx/`. */
 export interface OnnxEmitter {
   readonly target: OnnxTarget;
+  /** Asks for at least this version of a domain's operator set. */
+  opset(domain: string, version: number): void;
   /** ONNX value name of a tensor that has been emitted already. */
   name(tensor: Tensor): string;
   /** True when `tensor` is read by some node or is an output of the graph being encoded. */
@@ -107,7 +111,7 @@ export interface OnnxEmitter {
   subgraph(body: GraphBody, captured?: ReadonlyMap<Tensor, string>): OnnxSubgraph;
 }
 
-/** Everything there is to know of an operation. All fields but the last three are required. */
+/** Everything there is to know of an operation. All fields that are not optional must be given. */
 export interface OpSpec<A> {
   /** Unique name in camelCase, as printed and documented. */
   readonly name: string;
@@ -127,6 +131,11 @@ export interface OpSpec<A> {
   ) => readonly HostTensor[] | null;
   /** ONNX Runtime may hand on the input's buffer as the output (reshape and its kin). */
   readonly view?: boolean;
+  /**
+   * Element i of the only output depends on element i of each input of the output's shape: such
+   * an operation may write over the input it reads.
+   */
+  readonly elementwise?: boolean;
   /** Never merged with an equal node (recomputation barriers). */
   readonly unique?: boolean;
 }

@@ -35,6 +35,7 @@ function binary(name: string, onnx: string, grad: GradRule<undefined>): Op<undef
     infer: (inputs) => inferBinary(name, inputs),
     grad,
     onnx: (emit, { inputs: [a, b] }) => emit.one(onnx, [emit.name(a!), emit.name(b!)]),
+    elementwise: true,
   });
 }
 
@@ -103,6 +104,7 @@ export function unaryOp(
     },
     grad,
     onnx: (emit, { inputs: [x] }) => emit.one(onnx, [emit.name(x!)]),
+    elementwise: true,
   });
 }
 

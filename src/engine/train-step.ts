@@ -1,0 +1,390 @@
+/**
+ * A training step: one graph (forward, loss, backward, clipping, optimizer), cut into a program
+ * that reads parameters and writes gradients, and a program that updates everything in place.
+ * Between the two lies the seat of gradient exchange among machines.
+ */
+import { vjp } from '../autodiff/index.js';
+import { ConfigError } from '../errors.js';
+import {
+  type DType,
+  filled,
+  formatType,
+  type HostTensor,
+  hostTensor,
+  input,
+  scalar,
+  type Tensor,
+  toNumbers,
+} from '../graph/index.js';
+import { add, clip, div, minimum, mul, reshape, sqrt, sum } from '../ops/index.js';
+import type { DeviceTensor } from '../runtime/index.js';
+import type { Engine } from './engine.js';
+import { locateNonFinite } from './non-finite.js';
+import type { Optimizer } from './optimizer.js';
+import { StatefulProgram, Variables } from './variables.js';
+
+/** A placeholder with its starting value. */
+export interface Variable {
+  readonly name: string;
+  readonly tensor: Tensor;
+  readonly value: HostTensor;
+}
+
+/** What tracing the loss yields. */
+export interface TracedLoss {
+  /** Scalar: the loss summed over the items of the batch, or their mean when `weight` is absent. */
+  readonly loss: Tensor;
+  /**
+   * Scalar: how much the batch weighs (number of items or target tokens). The step minimises
+   * sum(loss) / sum(weight) over its whole window. Defaults to 1 a batch.
+   */
+  readonly weight?: Tensor;
+  /** Other tensors to fetch. */
+  readonly metrics?: Readonly<Record<string, Tensor>>;
+  /** New values of buffers, such as running statistics. */
+  readonly updates?: ReadonlyMap<Tensor, Tensor>;
+}
+
+/** Options of {@link TrainStep}. */
+export interface TrainStepOptions {
+  /** What is trained. */
+  readonly parameters: readonly Variable[];
+  /** State that the forward pass updates itself (running statistics). */
+  readonly buffers?: readonly Variable[];
+  /** Placeholders that do not change: they become initializers. */
+  readonly constants?: ReadonlyMap<Tensor, HostTensor>;
+  /** Builds the loss for placeholders of one batch. Called once for each signature. */
+  readonly trace: (batch: Readonly<Record<string, Tensor>>, key: Tensor) => TracedLoss;
+  /** One optimizer for all parameters, or one for each: equal instances share their scalars. */
+  readonly optimizer: Optimizer | ((name: string, parameter: Tensor) => Optimizer);
+  /** Limits on the gradient of the whole window: global 2-norm, or absolute value of elements. */
+  readonly clip?: { readonly norm?: number; readonly value?: number };
+  /** Seed of the keys handed to `trace`; a 32-bit integer. Defaults to 0. */
+  readonly seed?: number;
+  /** Look for NaN and infinity after every backward pass and name the node that made the first. */
+  readonly debug?: boolean;
+}
+
+/** Results of a step: loss averaged over the window, and the last batch's metrics. */
+export interface StepResult {
+  readonly loss: number;
+  readonly weight: number;
+  /** Global 2-norm of the averaged gradient; only with `clip.norm`. */
+  readonly gradientNorm?: number;
+  readonly metrics: Readonly<Record<string, HostTensor>>;
+}
+
+/** Everything that a run needs to go on bit for bit: see {@link TrainStep.save}. */
+export interface TrainState {
+  readonly step: number;
+  /** Batches seen; with the seed it determines every random number of the next one. */
+  readonly batches: number;
+  readonly tensors: Readonly<Record<string, HostTensor>>;
+}
+
+/** One batch, by placeholder name. */
+export type Batch = Readonly<Record<string, HostTensor>>;
+
+interface GradientProgram {
+  readonly program: StatefulProgram;
+  readonly traced: TracedLoss;
+  readonly gradients: readonly Tensor[];
+}
+
+const LOSS = 'loss';
+const WEIGHT = 'weight';
+
+async function readScalar(engine: Engine, tensor: DeviceTensor): Promise<number> {
+  return toNumbers(await engine.runtime.download(tensor))[0]!;
+}
+
+/** A compiled, stateful training step. Not reentrant: await one call before the next. */
+export class TrainStep {
+  readonly engine: Engine;
+  /** Current values of parameters and buffers; evaluation programs may be fed from it. */
+  readonly variables: Variables;
+  private readonly options: TrainStepOptions;
+  private readonly key = input('@key', 'int32', [2]);
+  private readonly optimizers: readonly Optimizer[];
+  private readonly state: readonly Variable[];
+  private readonly gradientInputs: readonly Tensor[];
+  private readonly programs = new Map<string, Promise<GradientProgram>>();
+  private update: StatefulProgram | undefined;
+  private updateScalars: (step: number) => Record<string, HostTensor> = () => ({});
+  private stepCount = 0;
+  private batchCount = 0;
+
+  private constructor(engine: Engine, options: TrainStepOptions) {
+    this.engine = engine;
+    this.options = options;
+    this.variables = new Variables(engine.runtime);
+    const { optimizer, parameters } = options;
+    this.optimizers = parameters.map((p) =>
+      typeof optimizer === 'function' ? optimizer(p.name, p.tensor) : optimizer,
+    );
+    this.gradientInputs = parameters.map((p) =>
+      input(`@gradient:${p.name}`, p.tensor.dtype, p.tensor.shape),
+    );
+    this.state = parameters.flatMap((p, i) =>
+      Object.entries(this.optimizers[i]!.state(p.tensor)).map(([key, type]) => {
+        const name = `optimizer:${p.name}:${key}`;
+        return {
+          name,
+          tensor: input(`@${name}`, type.dtype, type.shape),
+          value: filled(type.dtype, type.shape, 0),
+        };
+      }),
+    );
+  }
+
+  /**
+   * Prepares a step: uploads parameters, buffers and zeroed optimizer state, and compiles the
+   * update. Gradient programs are compiled when a batch of a new signature comes.
+   * @throws ConfigError when there is nothing to train or a name is used twice
+   */
+  static async create(engine: Engine, options: TrainStepOptions): Promise<TrainStep> {
+    const { parameters, buffers = [], seed = 0 } = options;
+    if (parameters.length === 0) {
+      throw new ConfigError(
+        'TrainStep: there is no parameter to train. Unfreeze at least one, or run a program for inference instead.',
+      );
+    }
+    if (!Number.isInteger(seed) || seed !== (seed | 0)) {
+      throw new ConfigError(`TrainStep: the seed must be a 32-bit integer, got ${seed}.`);
+    }
+    const step = new TrainStep(engine, options);
+    const names = new Set<string>();
+    for (const v of [...parameters, ...buffers, ...step.state]) {
+      if (names.has(v.name))
+        throw new ConfigError(`TrainStep: two variables are named '${v.name}'.`);
+      names.add(v.name);
+      await step.variables.create(v.tensor, v.value);
+    }
+    for (const t of step.gradientInputs) {
+      await step.variables.create(t, filled(t.dtype, t.shape, 0));
+    }
+    await step.compileUpdate();
+    return step;
+  }
+
+  /** Optimizer updates done so far. */
+  get steps(): number {
+    return this.stepCount;
+  }
+
+  /**
+   * Does one optimizer update on one batch, or on a window of batches whose gradients are
+   * accumulated: the result is that of one batch holding them all.
+   */
+  async step(window: Batch | readonly Batch[]): Promise<StepResult> {
+    const batches = (Array.isArray(window) ? window : [window]) as readonly Batch[];
+    if (batches.length === 0) throw new ConfigError('step: the window holds no batch.');
+    let loss = 0;
+    let weight = 0;
+    let metrics: Record<string, HostTensor> = {};
+    for (const [i, batch] of batches.entries()) {
+      const compiled = await this.gradientProgram(batch, i > 0);
+      const { program, traced } = compiled;
+      const key = hostTensor('int32', [2], [this.options.seed ?? 0, this.batchCount]);
+      const feeds = { ...batch, '@key': key };
+      const results = await program.run(feeds);
+      this.batchCount++;
+      loss += await readScalar(this.engine, results[LOSS]!);
+      weight += traced.weight ? await readScalar(this.engine, results[WEIGHT]!) : 1;
+      if (this.options.debug) await this.checkFinite(compiled, feeds, results[LOSS]!);
+      metrics = {};
+      for (const name of Object.keys(traced.metrics ?? {})) {
+        const value = await this.engine.runtime.download(results[`metric:${name}`]!);
+        metrics[name] = { ...value, data: value.data.slice() };
+      }
+    }
+    const gradientNorm = await this.applyUpdate(1 / weight);
+    const result = { loss: loss / weight, weight, metrics };
+    return gradientNorm === undefined ? result : { ...result, gradientNorm };
+  }
+
+  /**
+   * A copy of everything that the next step depends on, except the batches themselves. Loading it
+   * into a step made from the same options continues bit for bit.
+   */
+  async save(): Promise<TrainState> {
+    const tensors: Record<string, HostTensor> = {};
+    for (const v of this.all()) tensors[v.name] = await this.variables.read(v.tensor);
+    return { step: this.stepCount, batches: this.batchCount, tensors };
+  }
+
+  /**
+   * Restores a saved state.
+   * @throws ConfigError, before anything changes, when the variables do not match
+   */
+  async load(state: TrainState): Promise<void> {
+    const all = this.all();
+    const missing = all.filter((v) => !(v.name in state.tensors)).map((v) => v.name);
+    const known = new Set(all.map((v) => v.name));
+    const unexpected = Object.keys(state.tensors).filter((name) => !known.has(name));
+    if (missing.length || unexpected.length) {
+      throw new ConfigError(
+        `load: the state does not fit this step. Missing: ${missing.join(', ') || 'none'}. Unexpected: ${unexpected.join(', ') || 'none'}. Use the options that the state was saved with.`,
+        { missing, unexpected },
+      );
+    }
+    const misshapen = all.filter(
+      (v) => formatType(v.tensor) !== formatType(state.tensors[v.name]!),
+    );
+    if (misshapen.length) {
+      throw new ConfigError(
+        `load: ${misshapen.map((v) => `'${v.name}' is ${formatType(v.tensor)} here and ${formatType(state.tensors[v.name]!)} in the state`).join('; ')}.`,
+      );
+    }
+    for (const v of all) await this.variables.write(v.tensor, state.tensors[v.name]!);
+    this.stepCount = state.step;
+    this.batchCount = state.batches;
+  }
+
+  /** Names of variables that the update program overwrites without a second buffer. */
+  get updatedInPlace(): string[] {
+    return this.update!.updatedInPlace;
+  }
+
+  /** Frees all device memory of the step. */
+  free(): void {
+    this.variables.free();
+    this.update?.free();
+  }
+
+  private all(): Variable[] {
+    return [...this.options.parameters, ...(this.options.buffers ?? []), ...this.state];
+  }
+
+  private gradientProgram(batch: Batch, accumulate: boolean): Promise<GradientProgram> {
+    const signature = Object.entries(batch)
+      .map(([name, t]) => `${name}:${formatType(t)}`)
+      .sort()
+      .join(';');
+    const id = `${accumulate}|${signature}`;
+    let program = this.programs.get(id);
+    if (!program) {
+      program = this.compileGradients(batch, accumulate);
+      program.catch(() => this.programs.delete(id));
+      this.programs.set(id, program);
+    }
+    return program;
+  }
+
+  private async compileGradients(batch: Batch, accumulate: boolean): Promise<GradientProgram> {
+    const { parameters, trace, constants } = this.options;
+    const placeholders = Object.fromEntries(
+      Object.entries(batch).map(([name, t]) => [name, input(name, t.dtype, t.shape)] as const),
+    );
+    const traced = trace(placeholders, this.key);
+    const wrt = parameters.map((p) => p.tensor);
+    const { loss } = traced;
+    const gradients = vjp([loss], [scalarLike(loss, 1)], wrt);
+    const updates = new Map(traced.updates);
+    for (const [i, g] of gradients.entries()) {
+      const buffer = this.gradientInputs[i]!;
+      updates.set(buffer, accumulate ? add(buffer, g) : g);
+    }
+    const outputs: Record<string, Tensor> = { [LOSS]: loss };
+    if (traced.weight) outputs[WEIGHT] = traced.weight;
+    for (const [name, t] of Object.entries(traced.metrics ?? {})) outputs[`metric:${name}`] = t;
+    const program = await StatefulProgram.compile(
+      this.engine,
+      this.variables,
+      outputs,
+      updates,
+      constants ? { constants } : {},
+    );
+    return { program, traced, gradients };
+  }
+
+  private async compileUpdate(): Promise<void> {
+    const { parameters, clip: limits = {} } = this.options;
+    const scale = input('@scale', 'float32', []);
+    const outputs: Record<string, Tensor> = {};
+    const gradients = this.gradientInputs.map((g) =>
+      limits.value === undefined ? g : clipValue(g, limits.value, scale),
+    );
+    const baseScale = limits.value === undefined ? scale : scalar(1);
+    let factor = baseScale;
+    if (limits.norm !== undefined) {
+      const squares = gradients.map((g) => sum(mul(g, g)));
+      const norm = mul(sqrt(squares.reduce((a, b) => add(a, b))), baseScale);
+      // The constant of PyTorch's clip_grad_norm_.
+      factor = mul(factor, minimum(div(limits.norm, add(norm, 1e-6)), 1));
+      outputs.norm = norm;
+    }
+    const unique = [...new Set(this.optimizers)];
+    const scalars = unique.map((o, i) =>
+      Object.fromEntries(
+        Object.keys(o.scalars(1)).map((k) => [k, input(`@scalar:${i}:${k}`, 'float32', [])]),
+      ),
+    );
+    this.updateScalars = (step) => {
+      const feeds: Record<string, HostTensor> = {};
+      for (const [i, o] of unique.entries()) {
+        for (const [k, v] of Object.entries(o.scalars(step))) {
+          feeds[`@scalar:${i}:${k}`] = hostTensor('float32', [], [v]);
+        }
+      }
+      return feeds;
+    };
+    const states = new Map(this.state.map((v) => [v.name, v.tensor] as const));
+    const updates = new Map<Tensor, Tensor>();
+    for (const [i, p] of parameters.entries()) {
+      const optimizer = this.optimizers[i]!;
+      const state = Object.fromEntries(
+        Object.keys(optimizer.state(p.tensor)).map((k) => [
+          k,
+          states.get(`optimizer:${p.name}:${k}`)!,
+        ]),
+      );
+      const result = optimizer.update({
+        parameter: p.tensor,
+        gradient: gradients[i]!,
+        gradientScale: factor,
+        state,
+        scalars: scalars[unique.indexOf(optimizer)]!,
+      });
+      updates.set(p.tensor, result.parameter);
+      for (const [k, t] of Object.entries(result.state)) updates.set(state[k]!, t);
+    }
+    this.update = await StatefulProgram.compile(this.engine, this.variables, outputs, updates);
+  }
+
+  private async applyUpdate(scale: number): Promise<number | undefined> {
+    const feeds = {
+      ...this.updateScalars(this.stepCount + 1),
+      '@scale': hostTensor('float32', [], [scale]),
+    };
+    const results = await this.update!.run(feeds);
+    this.stepCount++;
+    return results.norm && readScalar(this.engine, results.norm);
+  }
+
+  private async checkFinite(
+    { traced, gradients }: GradientProgram,
+    feeds: Readonly<Record<string, HostTensor>>,
+    loss: DeviceTensor,
+  ): Promise<void> {
+    const { engine, variables } = this;
+    for (const tensor of [loss, ...this.gradientInputs.map((t) => variables.buffer(t))]) {
+      const value = await engine.runtime.download(tensor);
+      if (toNumbers(value).every(Number.isFinite)) continue;
+      await locateNonFinite(
+        engine,
+        [traced.loss, ...gradients],
+        { ...feeds, ...variables.feeds() },
+        this.options.constants ?? new Map(),
+      );
+    }
+  }
+}
+
+function scalarLike(like: Tensor, value: number): Tensor {
+  return reshape(scalar(value, like.dtype as DType), like.shape);
+}
+
+function clipValue(gradient: Tensor, limit: number, scale: Tensor): Tensor {
+  return clip(mul(gradient, scale), { min: -limit, max: limit });
+}

@@ -1,0 +1,2 @@
+/** Files: weights in and out. */
+export * from './safetensors.js';
