@@ -67,10 +67,10 @@ interface IndexAddAttrs {
 }
 
 /**
- * Up to this many rows the sum is a product with a one-hot matrix, which runs on all threads;
- * above it ScatterElements costs less. Measured break-even: see bench/NOTES.md.
+ * Up to this many rows the sum is a product with a one-hot matrix, which runs on all threads; its
+ * cost grows with the rows, and from about 1000 of them ScatterElements costs less.
  */
-const MAX_ONE_HOT_ROWS = 256;
+const MAX_ONE_HOT_ROWS = 512;
 
 /**
  * y[.., j, ..] = sum of updates[.., i, ..] over all i with indices[i] = j; zero where there is
@@ -96,52 +96,73 @@ export const indexAddOp = defineOp<IndexAddAttrs>({
     const count = sizeOf(indices!.shape);
     const outer = sizeOf(y!.shape.slice(0, axis));
     const inner = sizeOf(y!.shape.slice(axis + 1));
-    const flat = emit.one('Reshape', [emit.name(indices!), emit.ints([count])]);
-    const rows = emit.one('Reshape', [emit.name(updates!), emit.ints([outer, count, inner])]);
+    const updated: Updates = {
+      indices: emit.one('Reshape', [emit.name(indices!), emit.ints([count])]),
+      indexDType: indices!.dtype,
+      values: emit.one('Reshape', [emit.name(updates!), emit.ints([outer, count, inner])]),
+      dtype: updates!.dtype,
+      shape: [outer, count, inner],
+    };
     const oneHot = size <= MAX_ONE_HOT_ROWS && updates!.dtype === 'float32';
-    const summed = oneHot
-      ? oneHotSum(emit, flat, rows, indices!.dtype, size)
-      : scatterSum(emit, flat, rows, updates!, [outer, count, inner], size);
-    return emit.one('Reshape', [summed, emit.ints(y!.shape)]);
+    const form = oneHot ? oneHotSum : size > count ? compactSum : scatterSum;
+    return emit.one('Reshape', [form(emit, updated, size), emit.ints(y!.shape)]);
   },
 });
 
+/** Updates [outer, count, inner] and the one-dimensional indices of their middle axis. */
+interface Updates extends TensorType {
+  readonly indices: string;
+  readonly indexDType: DType;
+  readonly values: string;
+}
+
 /** onehot(indices)^T [size, count] @ updates [outer, count, inner]. */
-function oneHotSum(
-  emit: OnnxEmitter,
-  indices: string,
-  updates: string,
-  dtype: DType,
-  size: number,
-) {
-  const values = emit.constant(hostTensor('float32', [2], [0, 1]));
-  const matrix = emit.one('OneHot', [indices, emit.scalar(dtype, size), values], {
+function oneHotSum(emit: OnnxEmitter, { indices, indexDType, values }: Updates, size: number) {
+  const offOn = emit.constant(hostTensor('float32', [2], [0, 1]));
+  const matrix = emit.one('OneHot', [indices, emit.scalar(indexDType, size), offOn], {
     axis: { int: 0 },
   });
-  return emit.one('MatMul', [matrix, updates]);
+  return emit.one('MatMul', [matrix, values]);
 }
 
 /**
- * ScatterElements(add) on zeros. Not ScatterND(add), which is as fast as filling with zeros alone:
- * ONNX Runtime runs it on all threads without a lock and loses updates where an index repeats.
+ * ScatterElements(add) on zeros. Not ScatterND(add), which takes whole rows and is fast: ONNX
+ * Runtime runs it on all threads without a lock and loses updates where an index repeats.
  */
-function scatterSum(
-  emit: OnnxEmitter,
-  indices: string,
-  updates: string,
-  { dtype }: TensorType,
-  [outer, count, inner]: readonly [number, number, number],
-  size: number,
-) {
+function scatterSum(emit: OnnxEmitter, { indices, values, dtype, shape }: Updates, size: number) {
+  const [outer, count, inner] = shape as [number, number, number];
   const zeros = emit.one('ConstantOfShape', [emit.ints([outer, size, inner])], {
     value: { tensor: hostTensor(dtype, [1], [0]) },
   });
   const column = emit.one('Reshape', [indices, emit.ints([1, count, 1])]);
   const full = emit.one('Expand', [column, emit.ints([outer, count, inner])]);
-  return emit.one('ScatterElements', [zeros, full, updates], {
+  return emit.one('ScatterElements', [zeros, full, values], {
     axis: { int: 1 },
     reduction: { string: 'add' },
   });
+}
+
+/**
+ * For a result with more rows than there are updates (a vocabulary): the sums are made in a small
+ * tensor with a slot for each update and one slot that stays zero, and the result gathers from it.
+ * ScatterElements copies its whole first input, so this reads and writes the large result once
+ * instead of three times, and needs no zeros of its size.
+ */
+function compactSum(emit: OnnxEmitter, updates: Updates, size: number) {
+  const [, count] = updates.shape as [number, number, number];
+  const slots = hostTensor(
+    'int64',
+    [count],
+    Array.from({ length: count }, (_, i) => i),
+  );
+  const none = emit.one('ConstantOfShape', [emit.ints([size])], {
+    value: { tensor: hostTensor('int64', [1], [count]) },
+  });
+  // Where an index repeats, one of its slots stands for all: any, as long as it is one.
+  const slotOfRow = emit.one('ScatterElements', [none, updates.indices, emit.constant(slots)]);
+  const slotOfUpdate = emit.one('Gather', [slotOfRow, updates.indices]);
+  const sums = scatterSum(emit, { ...updates, indices: slotOfUpdate }, count + 1);
+  return emit.one('Gather', [sums, slotOfRow], { axis: { int: 1 } });
 }
 
 /**

@@ -29,7 +29,6 @@ for name, shape, index, axis in [
     ("scalar", [3, 2], torch.tensor(1), 0),
     ("int32", [3, 4], ids(0, 3, 3, dtype=torch.int32), 1),
     ("vector", [6], ids(5, 5, -6), 0),
-    ("many-rows", [260, 1], ids(259, 7, 7, -1, 0), 0),
 ]:
     f.add("gather", name, lambda x, i, a=axis: gather(x, i, a), [randn(*shape, seed=1), index], {"axis": axis}, second=True)
 
@@ -46,15 +45,15 @@ for name, index, shape, size, axis in [
     ("rows", ids(1, 0, 1, 1), [4, 3], 3, 0),
     ("columns", ids(2, -1, 0), [2, 3], 3, 1),
     ("matrix", torch.tensor([[0, 3], [3, 3]]), [2, 2, 2, 2], 5, 1),
-    ("scatter", ids(259, 7, 7, -1), [4, 1], 260, 0),
-    ("scatter-middle", ids(259, 7, 7, -1), [1, 4, 1], 260, 1),
+    ("vocabulary", ids(519, 7, 7, -1), [4, 1], 520, 0),
+    ("vocabulary-middle", ids(519, 7, 7, -1), [1, 4, 1], 520, 1),
     ("int32", ids(1, 1, dtype=torch.int32), [2, 2], 2, 0),
 ]:
     f.add("indexAdd", name, lambda i, u, s=size, a=axis: index_add(i, u, s, a), [index, randn(*shape, seed=2)], {"size": size, "axis": axis}, second=True)
 
 for name, v, d, index in [
     ("sentence", 6, 4, torch.tensor([[1, 5, 1], [0, 0, 2]])),
-    ("large-table", 260, 1, ids(259, 3, 3)),
+    ("vocabulary", 520, 1, ids(519, 3, 3)),
     ("one", 3, 2, torch.tensor(2)),
 ]:
     f.add("embedding", name, lambda t, i: F.embedding(i, t), [randn(v, d, seed=3), index], second=True)
