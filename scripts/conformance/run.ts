@@ -1,0 +1,129 @@
+/**
+ * Runs ONNX's backend node tests through the importer and the engine.
+ *
+ *     python scripts/conformance/export-onnx-tests.py
+ *     npm run conformance [-- --json] [--filter TEXT] [--verbose]
+ *
+ * With `--json` the last line on stdout is one JSON object with the rows of the result.
+ */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { Engine } from '../../src/engine/engine.js';
+import { knownOps } from '../../src/onnx/index.js';
+import { nodeRuntime } from '../../src/runtime/ort-node.js';
+import { type Outcome, runCase } from './case.js';
+
+const { values: args } = parseArgs({
+  options: {
+    json: { type: 'boolean', default: false },
+    verbose: { type: 'boolean', default: false },
+    filter: { type: 'string', default: '' },
+    folder: { type: 'string', default: '.cache/onnx-node-tests' },
+  },
+});
+
+const log = (line: string) => (args.json ? console.error(line) : console.log(line));
+
+interface Suite {
+  readonly onnx: string;
+  readonly opset20: readonly string[];
+}
+
+function loadSuite(): Suite {
+  const path = join(args.folder, 'suite.json');
+  if (!existsSync(path)) {
+    console.error(
+      `There are no ONNX node tests in ${args.folder}. The Python package onnx carries them; write them out with\n\n    pip install onnx\n    python scripts/conformance/export-onnx-tests.py ${args.folder}\n`,
+    );
+    process.exit(1);
+  }
+  return JSON.parse(readFileSync(path, 'utf8'));
+}
+
+async function runAll(): Promise<Outcome[]> {
+  const runtime = await nodeRuntime({ threads: 1 });
+  const outcomes: Outcome[] = [];
+  for (const entry of readdirSync(args.folder, { withFileTypes: true })) {
+    if (!entry.isDirectory() || !entry.name.includes(args.filter)) continue;
+    // An engine a case: sessions are kept by an engine, and two thousand of them are many.
+    const outcome = await runCase(new Engine(runtime), join(args.folder, entry.name));
+    outcomes.push(outcome);
+    if (args.verbose && outcome.status !== 'passed') {
+      log(`${outcome.status} ${outcome.name}: ${outcome.skip ?? ''} ${outcome.detail ?? ''}`);
+    }
+  }
+  return outcomes;
+}
+
+function opTable(outcomes: readonly Outcome[]): void {
+  const table = new Map<string, { passed: number; failed: number; skipped: number }>();
+  for (const { ops, status } of outcomes) {
+    for (const op of ops) {
+      const row = table.get(op) ?? { passed: 0, failed: 0, skipped: 0 };
+      row[status]++;
+      table.set(op, row);
+    }
+  }
+  const rules = new Set(knownOps());
+  log('operator                          rule  passed  failed  skipped');
+  for (const [op, row] of [...table].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    log(
+      `${op.padEnd(34)}${(rules.has(op) ? 'yes' : '-').padEnd(4)}${String(row.passed).padStart(8)}${String(row.failed).padStart(8)}${String(row.skipped).padStart(9)}`,
+    );
+  }
+}
+
+const suite = loadSuite();
+const outcomes = await runAll();
+if (outcomes.length === 0) {
+  console.error(`No case matches '${args.filter}' in ${args.folder}.`);
+  process.exit(1);
+}
+opTable(outcomes);
+const skips = new Map<string, number>();
+for (const { skip } of outcomes) if (skip) skips.set(skip, (skips.get(skip) ?? 0) + 1);
+log('');
+for (const [why, n] of skips) log(`skipped ${String(n).padStart(4)}  ${why}`);
+for (const o of outcomes) if (o.status === 'failed') log(`FAILED ${o.name}: ${o.detail}`);
+
+const known = outcomes.filter((o) => o.known);
+const passed = known.filter((o) => o.status === 'passed').length;
+const failed = known.filter((o) => o.status === 'failed').length;
+const rules = new Set(knownOps());
+const covered = suite.opset20.filter((op) => rules.has(op)).length;
+const all = outcomes.filter((o) => o.status === 'passed').length;
+log(
+  `\nonnx ${suite.onnx}: ${outcomes.length} cases, ${all} passed; of known operators ${passed} passed, ${failed} failed, ${known.length - passed - failed} skipped. ${covered} of ${suite.opset20.length} operators of opset 20 have a rule.`,
+);
+const row = (name: string, ours: number, goal: number, note: string) => ({
+  name,
+  ours,
+  peer: null,
+  ratio: null,
+  spread: null,
+  goal,
+  unit: 'share',
+  note,
+});
+if (args.json) {
+  console.log(
+    JSON.stringify({
+      rows: [
+        row(
+          'known ops: passed share',
+          passed / Math.max(1, passed + failed),
+          1,
+          `${passed} passed, ${failed} failed, ${known.length - passed - failed} skipped with a reason`,
+        ),
+        row(
+          'import coverage',
+          covered / suite.opset20.length,
+          0.85,
+          `${covered} of ${suite.opset20.length} operators of opset 20; onnx ${suite.onnx}`,
+        ),
+      ],
+    }),
+  );
+}
+process.exitCode = failed > 0 ? 1 : 0;
