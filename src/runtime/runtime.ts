@@ -1,5 +1,5 @@
 /** The interface between the engine and an inference runtime. Only `ort-*.ts` know ONNX Runtime. */
-import type { HostTensor, OnnxTarget, TensorType } from '../graph/index.js';
+import type { DType, HostTensor, OnnxTarget, TensorType } from '../graph/index.js';
 import type { EncodedModel } from '../onnx/index.js';
 
 /** Where programs run: `cpu` (native, Node), `wasm` (browser), `webgpu` (both), `cuda` (Node). */
@@ -17,8 +17,19 @@ export interface SessionOptions {
   readonly profile?: string;
 }
 
+/** What a runtime infers of an output without running the model. */
+export interface DeclaredOutput {
+  readonly name: string;
+  /** Null when it is not a tensor, or of an element type that Graft does not have. */
+  readonly dtype: DType | null;
+  /** Null for an axis whose size is decided only by a run; undefined when not even the rank is known. */
+  readonly shape: readonly (number | null)[] | undefined;
+}
+
 /** A loaded model. */
 export interface Session {
+  /** Types of all outputs of the model, in its order. */
+  declaredOutputs(): readonly DeclaredOutput[];
   /**
    * Runs the model.
    * @param feeds one tensor for each input, by its `onnxName`

@@ -1,0 +1,61 @@
+/**
+ * GPU buffers in Node. onnxruntime-node shows a WebGPU buffer to JavaScript as an opaque handle
+ * that only sessions can use, so sessions of one node each move the data.
+ */
+import * as ort from 'onnxruntime-node';
+import type { DType, HostTensor, TensorData, TensorType } from '../graph/index.js';
+import { dtypeInfo } from '../graph/index.js';
+import { copyModel, expandModel } from '../onnx/index.js';
+import { type GpuBuffers, type OrtTensor, wrapHost } from './memory.js';
+import type { RawSession } from './ort-runtime.js';
+
+// A buffer belongs to the allocator of the session that made it, and ONNX Runtime crashes when it
+// outlives that session. So these live as long as the process, and every buffer comes from them.
+const sessions = new Map<string, Promise<RawSession>>();
+
+function session(kind: 'upload' | 'copy' | 'allocate', dtype: DType): Promise<RawSession> {
+  const key = `${kind} ${dtype}`;
+  let opened = sessions.get(key);
+  if (!opened) {
+    const model = kind === 'allocate' ? expandModel(dtype) : copyModel(dtype);
+    opened = ort.InferenceSession.create(model, {
+      executionProviders: ['webgpu'],
+      intraOpNumThreads: 1,
+      // With this option results stay on the GPU, but buffers given to write into are ignored.
+      ...(kind === 'copy' ? {} : { preferredOutputLocation: 'gpu-buffer' as const }),
+    });
+    opened.catch(() => sessions.delete(key));
+    sessions.set(key, opened);
+  }
+  return opened;
+}
+
+/** Opens the GPU, so that a missing one is found before any program is compiled. */
+export async function openGpu(): Promise<void> {
+  await session('upload', 'float32');
+}
+
+/** The buffers of the GPU that ONNX Runtime has opened. */
+export const nodeGpuBuffers: GpuBuffers = {
+  async upload(value: HostTensor): Promise<OrtTensor> {
+    const upload = await session('upload', value.dtype);
+    return (await upload.run({ x: wrapHost(ort.Tensor, value) })).y!;
+  },
+
+  async write(handle: OrtTensor, value: HostTensor): Promise<void> {
+    const copy = await session('copy', value.dtype);
+    await copy.run({ x: wrapHost(ort.Tensor, value) }, { y: handle });
+  },
+
+  async download(handle: OrtTensor): Promise<TensorData> {
+    const copy = await session('copy', handle.type as DType);
+    return (await copy.run({ x: handle })).y!.data as TensorData;
+  },
+
+  async allocate({ dtype, shape }: TensorType): Promise<OrtTensor> {
+    const fill = await session('allocate', dtype);
+    const one = { dtype, shape: [1], data: new (dtypeInfo(dtype).array)(1) };
+    const dims = new ort.Tensor('int64', BigInt64Array.from(shape, BigInt), [shape.length]);
+    return (await fill.run({ x: wrapHost(ort.Tensor, one), shape: dims })).y!;
+  },
+};
