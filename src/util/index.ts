@@ -1,2 +1,3 @@
 /** General helpers that know nothing of tensors or models. */
 export * from './hash.js';
+export * from './random.js';
