@@ -26,14 +26,30 @@ export interface Memory {
   free(handle: OrtTensor): void;
   /** Memory for a result that the caller gave none for; null leaves it to the session. */
   allocate(type: TensorType): Promise<OrtTensor | null>;
-  /** True when a session can write a result into `handle` itself. */
-  writable(handle: OrtTensor): boolean;
+  /**
+   * True when a session can write a result into `target` itself.
+   * @param fed true when the same run reads `target` too
+   */
+  writable(target: OrtTensor, fed: boolean): boolean;
+  /** Moves a result to where it belongs when the session could not write it there. */
+  move(target: OrtTensor, result: OrtTensor): Promise<void>;
 }
 
 /** A host tensor as an object of ONNX Runtime; the typed array is shared, not copied. */
 export function wrapHost(Tensor: OrtTensorConstructor, value: HostTensor): OrtTensor {
   // The constructor's overloads pair each dtype with its array; upload has checked the pair.
   return new Tensor(value.dtype as 'float32', value.data as Float32Array, [...value.shape]);
+}
+
+/**
+ * The typed array of a tensor in host memory. Where JavaScript has Float16Array, ONNX Runtime
+ * shows half floats through it; here they are bit patterns on every platform.
+ */
+export function hostData(handle: OrtTensor): TensorData {
+  const data = handle.data as TensorData;
+  return handle.type === 'float16' && !(data instanceof Uint16Array)
+    ? new Uint16Array((data as TensorData).buffer, (data as TensorData).byteOffset, handle.size)
+    : data;
 }
 
 /** JavaScript's memory: a tensor's typed array is its buffer. */
@@ -52,11 +68,11 @@ export class HostMemory implements Memory {
   }
 
   async write(handle: OrtTensor, value: HostTensor): Promise<void> {
-    copyInto(handle.data as TensorData, value.data);
+    copyInto(hostData(handle), value.data);
   }
 
   async download(handle: OrtTensor): Promise<TensorData> {
-    return handle.data as TensorData;
+    return hostData(handle);
   }
 
   free(): void {}
@@ -68,10 +84,14 @@ export class HostMemory implements Memory {
   writable(): boolean {
     return this.shared;
   }
+
+  async move(target: OrtTensor, result: OrtTensor): Promise<void> {
+    copyInto(hostData(target), hostData(result));
+  }
 }
 
 /** Copies all elements; both arrays have the same element type and length. */
-export function copyInto(target: TensorData, source: TensorData): void {
+function copyInto(target: TensorData, source: TensorData): void {
   (target as Float32Array).set(source as Float32Array);
 }
 
@@ -81,6 +101,10 @@ export interface GpuBuffers {
   write(handle: OrtTensor, value: HostTensor): Promise<void>;
   download(handle: OrtTensor): Promise<TensorData>;
   allocate(type: TensorType): Promise<OrtTensor>;
+  /** False when one run must not bind a buffer both to read and to write. */
+  readonly aliasing: boolean;
+  /** Copies between two buffers of one type. */
+  copy(target: OrtTensor, source: OrtTensor): Promise<void>;
 }
 
 /** Element types that ONNX Runtime keeps in GPU buffers; the others stay on the host. */
@@ -130,8 +154,22 @@ export class GpuMemory implements Memory {
     return fitsGpu(type) && byteSize(type) >= HOST_RESULT_BYTES ? this.gpu.allocate(type) : null;
   }
 
-  writable(handle: OrtTensor): boolean {
-    return onGpu(handle) || this.host.writable();
+  writable(target: OrtTensor, fed: boolean): boolean {
+    return onGpu(target) ? this.gpu.aliasing || !fed : this.host.writable();
+  }
+
+  async move(target: OrtTensor, result: OrtTensor): Promise<void> {
+    if (!onGpu(target)) return this.host.move(target, result);
+    if (onGpu(result)) {
+      await this.gpu.copy(target, result);
+      result.dispose();
+    } else {
+      await this.gpu.write(target, {
+        dtype: target.type as DType,
+        shape: target.dims,
+        data: hostData(result),
+      });
+    }
   }
 }
 

@@ -6,7 +6,7 @@ import * as ort from 'onnxruntime-node';
 import type { DType, HostTensor, TensorData, TensorType } from '../graph/index.js';
 import { dtypeInfo } from '../graph/index.js';
 import { copyModel, expandModel } from '../onnx/index.js';
-import { type GpuBuffers, type OrtTensor, wrapHost } from './memory.js';
+import { type GpuBuffers, hostData, type OrtTensor, wrapHost } from './memory.js';
 import type { RawSession } from './ort-runtime.js';
 
 // A buffer belongs to the allocator of the session that made it, and ONNX Runtime crashes when it
@@ -47,9 +47,18 @@ export const nodeGpuBuffers: GpuBuffers = {
     await copy.run({ x: wrapHost(ort.Tensor, value) }, { y: handle });
   },
 
+  // ONNX Runtime in Node leaves out the check that a browser makes of every pass, and Vulkan and
+  // Metal define what happens. Direct3D 12 does not: there a buffer has one state at a time.
+  aliasing: process.platform !== 'win32',
+
+  async copy(target: OrtTensor, source: OrtTensor): Promise<void> {
+    const copy = await session('copy', source.type as DType);
+    await copy.run({ x: source }, { y: target });
+  },
+
   async download(handle: OrtTensor): Promise<TensorData> {
     const copy = await session('copy', handle.type as DType);
-    return (await copy.run({ x: handle })).y!.data as TensorData;
+    return hostData((await copy.run({ x: handle })).y!);
   },
 
   async allocate({ dtype, shape }: TensorType): Promise<OrtTensor> {

@@ -9,11 +9,10 @@ import {
   type HostTensor,
   sameShape,
   sizeOf,
-  type TensorData,
   type TensorType,
 } from '../graph/index.js';
 import type { EncodedModel } from '../onnx/index.js';
-import { copyInto, type Memory, type OrtTensor } from './memory.js';
+import type { Memory, OrtTensor } from './memory.js';
 import type {
   DeclaredOutput,
   Device,
@@ -80,29 +79,18 @@ class OrtSession implements Session {
       }
       ortFeeds[onnxName] = handleOf(fed);
     }
-    const targets = await this.targets(fetches);
-    const ortFetches: Record<string, OrtTensor | null> = {};
-    for (const [name, target] of Object.entries(targets)) {
-      ortFetches[name] = target && this.memory.writable(target) ? target : null;
-    }
+    const bound = await this.bind(fetches, new Set(Object.values(ortFeeds)));
     let results: ort.InferenceSession.ReturnType;
     try {
-      results = await raw.run(ortFeeds, ortFetches);
+      results = await raw.run(ortFeeds, bound);
     } catch (cause) {
       throw new EngineError('run', `ONNX Runtime failed: ${messageOf(cause)}`, {}, { cause });
     }
     const out: Record<string, DeviceTensor> = {};
     for (const [name, given] of Object.entries(fetches)) {
-      const target = targets[name];
-      const result = results[name]!;
-      if (target && !ortFetches[name]) {
-        copyInto(target.data as TensorData, result.data as TensorData);
-      }
-      out[name] = given ?? {
-        dtype: result.type as DType,
-        shape: result.dims,
-        handle: target ?? result,
-      };
+      const result = bound[name] ?? results[name]!;
+      if (given && handleOf(given) !== result) await this.memory.move(handleOf(given), result);
+      out[name] = given ?? { dtype: result.type as DType, shape: result.dims, handle: result };
     }
     return out;
   }
@@ -113,10 +101,12 @@ class OrtSession implements Session {
     await raw?.release();
   }
 
-  /** The tensors that results go to: those given, and allocated ones where the device has them. */
-  private async targets(fetches: Readonly<Record<string, DeviceTensor | null>>) {
-    const targets: Record<string, OrtTensor | null> = {};
-    for (const [name, given] of Object.entries(fetches)) {
+  /** What the session writes each result into; null where it allocates by itself. */
+  private async bind(
+    fetches: Readonly<Record<string, DeviceTensor | null>>,
+    fed: ReadonlySet<OrtTensor>,
+  ): Promise<Record<string, OrtTensor | null>> {
+    const types = Object.entries(fetches).map(([name, given]) => {
       const type = this.model.outputs.find((o) => o.onnxName === name);
       if (!type) {
         throw new EngineError(
@@ -126,9 +116,17 @@ class OrtSession implements Session {
         );
       }
       if (given) requireType('run', `output '${type.name}'`, type, given);
-      targets[name] = given ? handleOf(given) : await this.memory.allocate(type);
+      return type;
+    });
+    const bound: Record<string, OrtTensor | null> = {};
+    for (const [i, [name, given]] of Object.entries(fetches).entries()) {
+      const target = given && handleOf(given);
+      bound[name] =
+        target && this.memory.writable(target, fed.has(target))
+          ? target
+          : await this.memory.allocate(types[i]!);
     }
-    return targets;
+    return bound;
   }
 }
 
@@ -154,12 +152,7 @@ export class OrtRuntime implements Runtime {
       });
       return new OrtSession(raw, model, this.memory);
     } catch (cause) {
-      throw new EngineError(
-        'session',
-        `ONNX Runtime could not load the program: ${messageOf(cause)}`,
-        { device: this.device },
-        { cause },
-      );
+      throw sessionError(this.device, cause);
     }
   }
 
@@ -182,6 +175,28 @@ export class OrtRuntime implements Runtime {
   free(tensor: DeviceTensor): void {
     this.memory.free(handleOf(tensor));
   }
+}
+
+/** How ONNX Runtime says that no provider computes an operation; the web build has words of its own. */
+const KERNEL_MISSING = /Could not find an implementation for (\w+)|Provider type for (\w+) node/;
+
+function sessionError(device: Device, cause: unknown): EngineError {
+  const reason = messageOf(cause);
+  const missing = KERNEL_MISSING.exec(reason);
+  const op = missing?.[1] ?? missing?.[2];
+  return op
+    ? new EngineError(
+        'kernel-missing',
+        `device '${device}' cannot compute ${op} on this element type (in the browser, WebGPU's build has no float64). Cast to float32, or use another device. ONNX Runtime says: ${reason}`,
+        { device, op },
+        { cause },
+      )
+    : new EngineError(
+        'session',
+        `ONNX Runtime could not load the program: ${reason}`,
+        { device },
+        { cause },
+      );
 }
 
 function messageOf(cause: unknown): string {

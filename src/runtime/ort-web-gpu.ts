@@ -21,6 +21,8 @@ const bytesOf = (data: TensorData) =>
 
 /** Buffers of `device`. */
 export class WebGpuBuffers implements GpuBuffers {
+  /** WebGPU refuses a pass that binds one buffer to read and to write. */
+  readonly aliasing = false;
   private readonly Tensor: OrtTensorConstructor;
   private readonly device: GPUDevice;
 
@@ -50,17 +52,24 @@ export class WebGpuBuffers implements GpuBuffers {
   async download(handle: OrtTensor): Promise<TensorData> {
     const { array, bytes } = dtypeInfo(handle.type as HostTensor['dtype']);
     const size = align(handle.size * bytes);
-    const staging = this.device.createBuffer({
-      size,
-      usage: USAGE.COPY_DST | USAGE.MAP_READ,
-    });
-    const encoder = this.device.createCommandEncoder();
-    encoder.copyBufferToBuffer(handle.gpuBuffer as GPUBuffer, 0, staging, 0, size);
-    this.device.queue.submit([encoder.finish()]);
+    const usage = USAGE.COPY_DST | USAGE.MAP_READ;
+    const staging = this.device.createBuffer({ size, usage });
+    this.transfer(staging, handle, size);
     await staging.mapAsync(USAGE.MAP_READ);
     const data = new array(staging.getMappedRange().slice(0), 0, handle.size);
     staging.destroy();
     return data;
+  }
+
+  async copy(target: OrtTensor, source: OrtTensor): Promise<void> {
+    const { bytes } = dtypeInfo(source.type as HostTensor['dtype']);
+    this.transfer(target.gpuBuffer as GPUBuffer, source, align(source.size * bytes));
+  }
+
+  private transfer(target: GPUBuffer, source: OrtTensor, size: number): void {
+    const encoder = this.device.createCommandEncoder();
+    encoder.copyBufferToBuffer(source.gpuBuffer as GPUBuffer, 0, target, 0, size);
+    this.device.queue.submit([encoder.finish()]);
   }
 
   async allocate(type: TensorType): Promise<OrtTensor> {

@@ -175,28 +175,30 @@ export const runtimeCases: readonly RuntimeCase[] = [
   {
     name: 'a tensor that is fed and fetched is updated in place',
     async run(runtime) {
-      const p = input('p', 'float32', [33]);
-      const g = input('g', 'float32', [33]);
-      const session = await runtime.load(model({ p: sub(p, mul(g, 0.5)) }, runtime));
-      const start = wave(33);
-      const parameter = await runtime.upload(f32([33], start));
-      const step = await runtime.upload(f32([33], wave(33, 1)));
-      for (let i = 0; i < 10; i++) {
-        const results = await session.run({ i0: parameter, i1: step }, { o0: parameter });
-        same('the given tensor is returned', results.o0 === parameter, true);
+      for (const n of [33, 3000]) {
+        const p = input('p', 'float32', [n]);
+        const g = input('g', 'float32', [n]);
+        const session = await runtime.load(model({ p: sub(p, mul(g, 0.5)) }, runtime));
+        const start = wave(n);
+        const parameter = await runtime.upload(f32([n], start));
+        const step = await runtime.upload(f32([n], wave(n, 1)));
+        for (let i = 0; i < 10; i++) {
+          const results = await session.run({ i0: parameter, i1: step }, { o0: parameter });
+          same('the given tensor is returned', results.o0 === parameter, true);
+        }
+        const want = wave(n, 1).map((d, i) => start[i]! - 5 * d);
+        holdsNear('after ten steps', await runtime.download(parameter), [n], want);
+        runtime.free(parameter);
+        runtime.free(step);
+        await session.release();
       }
-      const want = wave(33, 1).map((d, i) => start[i]! - 5 * d);
-      holdsNear('after ten steps', await runtime.download(parameter), [33], want);
-      runtime.free(parameter);
-      runtime.free(step);
-      await session.release();
       return undefined;
     },
   },
   {
     name: 'results land in the tensors given, of every size and type',
     async run(runtime) {
-      for (const dtype of ['float32', 'float64', 'int64'] as const) {
+      for (const dtype of ['float32', 'int32', 'int64'] as const) {
         for (const n of [1, 5000]) {
           const x = input('x', dtype, [n]);
           const session = await runtime.load(model({ y: add(x, x) }, runtime));
@@ -208,6 +210,19 @@ export const runtimeCases: readonly RuntimeCase[] = [
           runtime.free(into);
           await session.release();
         }
+      }
+      return undefined;
+    },
+  },
+  {
+    name: 'float64 is computed, or refused by name where ONNX Runtime has no kernels for it',
+    async run(runtime) {
+      const encoded = model({ y: neg(input('x', 'float64', [2])) }, runtime);
+      const call = () => runOnce(runtime, encoded, { x: hostTensor('float64', [2], [1e-300, 2]) });
+      if (runtime.device === 'webgpu' && 'document' in globalThis) {
+        await rejects(call, 'kernel-missing', /'webgpu' cannot compute Neg/);
+      } else {
+        holds('negative', (await call())[0]!, hostTensor('float64', [2], [-1e-300, -2]));
       }
       return undefined;
     },
