@@ -6,7 +6,7 @@ import * as ort from 'onnxruntime-node';
 import type { DType, HostTensor, TensorData, TensorType } from '../graph/index.js';
 import { dtypeInfo } from '../graph/index.js';
 import { copyModel, expandModel } from '../onnx/index.js';
-import { type GpuBuffers, hostData, type OrtTensor, wrapHost } from './memory.js';
+import { type GpuBuffers, hostData, type OrtTensor, wrapHost } from './ort-memory.js';
 import type { RawSession } from './ort-runtime.js';
 
 // A buffer belongs to the allocator of the session that made it, and ONNX Runtime crashes when it

@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import * as ort from 'onnxruntime-node';
 import { copyModel } from '../onnx/index.js';
 import { checkThreads, deviceError, unknownDevice } from './device-error.js';
-import { GpuMemory, HostMemory } from './memory.js';
+import { GpuMemory, HostMemory } from './ort-memory.js';
 import { nodeGpuBuffers, openGpu } from './ort-node-gpu.js';
 import { type OpenSession, OrtRuntime } from './ort-runtime.js';
 import type { Runtime } from './runtime.js';

@@ -12,7 +12,7 @@ import {
   type TensorType,
 } from '../graph/index.js';
 import type { EncodedModel } from '../onnx/index.js';
-import type { Memory, OrtTensor } from './memory.js';
+import type { Memory, OrtTensor } from './ort-memory.js';
 import type {
   DeclaredOutput,
   Device,

@@ -6,7 +6,7 @@ import {
   type TensorData,
   type TensorType,
 } from '../graph/index.js';
-import type { GpuBuffers, OrtTensor, OrtTensorConstructor } from './memory.js';
+import type { GpuBuffers, OrtTensor, OrtTensorConstructor } from './ort-memory.js';
 
 /** WebGPU copies whole words, and ONNX Runtime's kernels read vectors of four. */
 const ALIGNMENT = 16;

@@ -3,7 +3,7 @@ import type * as Ort from 'onnxruntime-web';
 import { EngineError } from '../errors.js';
 import { copyModel } from '../onnx/index.js';
 import { checkThreads, deviceError, unknownDevice } from './device-error.js';
-import { GpuMemory, HostMemory } from './memory.js';
+import { GpuMemory, HostMemory } from './ort-memory.js';
 import { type OpenSession, OrtRuntime, type RawSession } from './ort-runtime.js';
 import { WebGpuBuffers } from './ort-web-gpu.js';
 import type { Runtime } from './runtime.js';
