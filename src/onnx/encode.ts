@@ -30,8 +30,8 @@ import {
   type Graph,
   GraphSchema,
   ModelSchema,
-  NodeSchema,
   type Node as NodeProto,
+  NodeSchema,
   type Tensor as TensorProto,
   TensorSchema,
   ValueInfoSchema,
@@ -86,7 +86,8 @@ function bytesOf(value: HostTensor): Uint8Array {
   return new Uint8Array(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
 }
 
-function valueInfo(name: string, type: TensorType) {
+/** Name and type of a value. */
+export function valueInfo(name: string, type: TensorType) {
   return create(ValueInfoSchema, {
     name,
     type: {
@@ -110,7 +111,8 @@ const utf8 = new TextEncoder();
 // AttributeProto.AttributeType of the IR specification.
 function attribute(name: string, attr: OnnxAttr): Attribute {
   if ('int' in attr) return create(AttributeSchema, { name, type: 2, i: BigInt(attr.int) });
-  if ('ints' in attr) return create(AttributeSchema, { name, type: 7, ints: attr.ints.map(BigInt) });
+  if ('ints' in attr)
+    return create(AttributeSchema, { name, type: 7, ints: attr.ints.map(BigInt) });
   if ('float' in attr) return create(AttributeSchema, { name, type: 1, f: attr.float });
   if ('floats' in attr) {
     return create(AttributeSchema, { name, type: 6, floats: [...attr.floats] });
@@ -119,15 +121,21 @@ function attribute(name: string, attr: OnnxAttr): Attribute {
     return create(AttributeSchema, { name, type: 3, s: utf8.encode(attr.string) });
   }
   if ('strings' in attr) {
-    return create(AttributeSchema, { name, type: 8, strings: attr.strings.map((s) => utf8.encode(s)) });
+    return create(AttributeSchema, {
+      name,
+      type: 8,
+      strings: attr.strings.map((s) => utf8.encode(s)),
+    });
   }
   if ('tensor' in attr) {
     return create(AttributeSchema, { name, type: 4, t: tensorProto('', attr.tensor) });
   }
+  if ('proto' in attr) return { ...(attr.proto as Attribute), name };
   return create(AttributeSchema, { name, type: 5, g: attr.graph.proto as Graph });
 }
 
-function tensorProto(name: string, value: HostTensor): TensorProto {
+/** A tensor with its values inside the message. */
+export function tensorProto(name: string, value: HostTensor): TensorProto {
   return create(TensorSchema, {
     name,
     dims: value.shape.map(BigInt),
@@ -143,6 +151,8 @@ interface Shared {
   readonly origins: Map<string, Node>;
   readonly initializers: TensorProto[];
   readonly constants: Map<string, string>;
+  /** Operator set version of each domain. */
+  readonly opsets: Map<string, number>;
   next: number;
 }
 
@@ -152,6 +162,8 @@ class GraphEncoder implements OnnxEmitter {
   private readonly shared: Shared;
   private readonly names: Map<Tensor, string>;
   private readonly usedTensors = new Set<Tensor>();
+  /** Names that bodies read from this graph. */
+  private readonly captured = new Set<string>();
   private current: Node | null = null;
 
   constructor(shared: Shared, names: Map<Tensor, string>) {
@@ -173,6 +185,11 @@ class GraphEncoder implements OnnxEmitter {
       for (const [i, t] of node.outputs.entries()) this.names.set(t, list[i] ?? '');
     }
     this.current = null;
+  }
+
+  opset(domain: string, version: number): void {
+    const { opsets } = this.shared;
+    opsets.set(domain, Math.max(opsets.get(domain) ?? 1, version));
   }
 
   name(tensor: Tensor): string {
@@ -264,12 +281,16 @@ class GraphEncoder implements OnnxEmitter {
 
   subgraph(body: GraphBody, captured: ReadonlyMap<Tensor, string> = new Map()): OnnxSubgraph {
     const names = new Map<Tensor, string>(captured);
+    for (const name of captured.values()) this.captured.add(name);
     const inputs = body.inputs.filter((t) => !captured.has(t));
     for (const t of inputs) names.set(t, `b${this.shared.next++}`);
     const encoder = new GraphEncoder(this.shared, names);
     encoder.current = this.current;
     encoder.emit(body.outputs);
-    const output = encoder.finish(body.outputs, body.outputs.map(() => `r${this.shared.next++}`));
+    const output = encoder.finish(
+      body.outputs,
+      body.outputs.map(() => `r${this.shared.next++}`),
+    );
     const proto = create(GraphSchema, {
       name: 'body',
       node: encoder.nodes,
@@ -283,8 +304,8 @@ class GraphEncoder implements OnnxEmitter {
   finish(outputs: readonly Tensor[], names: readonly string[]) {
     const produced = new Map<string, NodeProto>();
     for (const node of this.nodes) for (const out of node.output) produced.set(out, node);
-    const renamed = new Set<string>();
-    const readers = new Set(this.nodes.flatMap((n) => n.input));
+    const renamed = new Map<string, string>();
+    const readers = new Set([...this.nodes.flatMap((n) => n.input), ...this.captured]);
     return outputs.map((t, i) => {
       const inner = this.name(t);
       const name = names[i]!;
@@ -292,14 +313,15 @@ class GraphEncoder implements OnnxEmitter {
       // A value that nothing else reads is renamed in place; anything else goes through Identity.
       if (node && !readers.has(inner) && !renamed.has(inner)) {
         node.output = node.output.map((o) => (o === inner ? name : o));
-        renamed.add(inner);
+        renamed.set(inner, name);
         this.names.set(t, name);
       } else {
         this.nodes.push(
           create(NodeSchema, {
             name: `out_${name}`,
             opType: 'Identity',
-            input: [inner],
+            // Two tensors can have one name (stopGradient(x) and x), so it may be renamed by now.
+            input: [renamed.get(inner) ?? inner],
             output: [name],
           }),
         );
@@ -313,13 +335,21 @@ class GraphEncoder implements OnnxEmitter {
  * Encodes the graph of `outputs`. Placeholders become inputs under their own names.
  * @throws ConfigError when two placeholders share a name
  */
-export function encode({ outputs, target = 'cpu', keepNames = false }: EncodeOptions): EncodedModel {
+export function encode({
+  outputs,
+  target = 'cpu',
+  keepNames = false,
+}: EncodeOptions): EncodedModel {
   const shared: Shared = {
     target,
     external: [],
     origins: new Map(),
     initializers: [],
     constants: new Map(),
+    opsets: new Map([
+      ['', OPSET],
+      ['com.microsoft', 1],
+    ]),
     next: 0,
   };
   const names = new Map<Tensor, string>();
@@ -355,10 +385,10 @@ export function encode({ outputs, target = 'cpu', keepNames = false }: EncodeOpt
   const model = create(ModelSchema, {
     irVersion: IR_VERSION,
     producerName: 'graftml',
-    opsetImport: [
-      { domain: '', version: BigInt(OPSET) },
-      { domain: 'com.microsoft', version: 1n },
-    ],
+    opsetImport: [...shared.opsets].map(([domain, version]) => ({
+      domain,
+      version: BigInt(version),
+    })),
     graph: create(GraphSchema, {
       name: 'graft',
       node: encoder.nodes,
