@@ -3,8 +3,13 @@
  * that only sessions can use, so sessions of one node each move the data.
  */
 import * as ort from 'onnxruntime-node';
-import type { DType, HostTensor, TensorData, TensorType } from '../graph/index.js';
-import { dtypeInfo } from '../graph/index.js';
+import {
+  byteSize,
+  type DType,
+  type HostTensor,
+  type TensorData,
+  type TensorType,
+} from '../graph/index.js';
 import { copyModel, expandModel } from '../onnx/index.js';
 import { type GpuBuffers, hostData, type OrtTensor, wrapHost } from './ort-memory.js';
 import type { RawSession } from './ort-runtime.js';
@@ -62,9 +67,20 @@ export const nodeGpuBuffers: GpuBuffers = {
   },
 
   async allocate({ dtype, shape }: TensorType): Promise<OrtTensor> {
-    const fill = await session('allocate', dtype);
-    const one = { dtype, shape: [1], data: new (dtypeInfo(dtype).array)(1) };
-    const dims = new ort.Tensor('int64', BigInt64Array.from(shape, BigInt), [shape.length]);
-    return (await fill.run({ x: wrapHost(ort.Tensor, one), shape: dims })).y!;
+    // As words, whatever the type: not every GPU computes on float16, and none on int64.
+    const words = Math.ceil(byteSize({ dtype, shape }) / 4);
+    const fill = await session('allocate', 'float32');
+    const one = new ort.Tensor('float32', new Float32Array(1), [1]);
+    const buffer = (
+      await fill.run({
+        x: one,
+        shape: new ort.Tensor('int64', BigInt64Array.of(BigInt(words)), [1]),
+      })
+    ).y!;
+    return ort.Tensor.fromGpuBuffer(buffer.gpuBuffer, {
+      dataType: dtype as 'float32',
+      dims: [...shape],
+      dispose: () => buffer.dispose(),
+    });
   },
 };

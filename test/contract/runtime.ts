@@ -228,6 +228,18 @@ export const runtimeCases: readonly RuntimeCase[] = [
     },
   },
   {
+    name: 'large results of every type need no buffer from the caller',
+    async run(runtime) {
+      for (const dtype of DTYPES) {
+        const value = filled(dtype, [2500, 2], 1);
+        const x = input('x', dtype, [2500, 2]);
+        const [y] = await runOnce(runtime, model({ y: reshape(x, [5000]) }, runtime), { x: value });
+        holds(dtype, y!, { ...value, shape: [5000] });
+      }
+      return undefined;
+    },
+  },
+  {
     name: 'a large result of one program feeds the next',
     async run(runtime) {
       const x = input('x', 'float32', [40, 50]);
