@@ -28,8 +28,17 @@ export const sliceOp = defineOp<{ ranges: readonly AxisSlice[] }>({
       // A step down past the first element ends "before it": any number below -length says that.
       return step > 0 ? last + 1 : last === 0 ? -x!.shape[a]! - 1 : last - 1;
     });
+    let source = emit.name(x!);
+    // ONNX Runtime 1.30 on WebGPU walks backwards from the last element wherever it is told to
+    // start; cutting off what lies behind the start makes the two the same.
+    const late = axes.filter((a) => ranges[a]!.step < 0 && ranges[a]!.start < x!.shape[a]! - 1);
+    if (emit.target === 'webgpu' && late.length > 0) {
+      const first = emit.ints(late.map(() => 0));
+      const last = emit.ints(late.map((a) => ranges[a]!.start + 1));
+      source = emit.one('Slice', [source, first, last, emit.ints(late)]);
+    }
     return emit.one('Slice', [
-      emit.name(x!),
+      source,
       emit.ints(starts),
       emit.ints(ends),
       emit.ints(axes),
