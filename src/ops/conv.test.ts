@@ -1,0 +1,122 @@
+import { describe, expect, test } from 'vitest';
+import { opContract } from '../../test/support/op-contract.js';
+import { ConfigError, DTypeError, ShapeError } from '../errors.js';
+import { input } from '../graph/index.js';
+import {
+  type ConvAttrs,
+  conv1d,
+  conv2d,
+  convInputGradOp,
+  convTranspose1d,
+  convTranspose2d,
+  convWeightGradOp,
+} from './index.js';
+
+/** Arguments of a golden case in the terms of the operation. */
+function attrsOf(args: {
+  stride: number[];
+  padding: (number | [number, number])[];
+  dilation: number[];
+  groups: number;
+}): ConvAttrs {
+  const pairs = args.padding.map((p) => (typeof p === 'number' ? [p, p] : p));
+  return {
+    strides: args.stride,
+    dilations: args.dilation,
+    groups: args.groups,
+    pads: [...pairs.map((p) => p[0]!), ...pairs.map((p) => p[1]!)],
+  };
+}
+
+opContract('conv', ([x, w, bias], args) =>
+  (x!.rank === 3 ? conv1d : conv2d)(x!, w!, { ...args, ...(bias ? { bias } : {}) }),
+);
+opContract('convInputGrad', ([g, w], { size, ...args }) =>
+  convInputGradOp.one([g!, w!], { ...attrsOf(args), size }),
+);
+opContract('convWeightGrad', ([x, g], { kernel, ...args }) =>
+  convWeightGradOp.one([x!, g!], { ...attrsOf(args), kernel }),
+);
+opContract('convTranspose', ([x, w, bias], args) =>
+  (x!.rank === 3 ? convTranspose1d : convTranspose2d)(x!, w!, {
+    ...args,
+    ...(bias ? { bias } : {}),
+  }),
+);
+
+describe('conv2d', () => {
+  const x = input('x', 'float32', [1, 3, 8, 9]);
+  const w = input('w', 'float32', [4, 3, 3, 3]);
+
+  test.each([
+    [1, [1, 4, 8, 9]],
+    [2, [1, 4, 4, 5]],
+    [3, [1, 4, 3, 3]],
+  ])("'same' padding with stride %i gives ceil(input / stride)", (stride, shape) => {
+    expect(conv2d(x, w, { stride, padding: 'same' }).shape).toEqual(shape);
+  });
+
+  test("'same' puts the odd element after", () => {
+    const even = input('w2', 'float32', [4, 3, 2, 3]);
+    const { attrs } = conv2d(x, even, { padding: 'same' }).node;
+    expect((attrs as ConvAttrs).pads).toEqual([0, 1, 1, 1]);
+  });
+
+  test('a kernel longer than the padded input is named with both sizes', () => {
+    const big = input('big', 'float32', [4, 3, 11, 3]);
+    expect(() => conv2d(x, big, { padding: 1 })).toThrow(ShapeError);
+    expect(() => conv2d(x, big, { padding: 1 })).toThrow(
+      /kernel spans 11 elements of spatial axis 0 .* padded input has only 10 \(8 and padding 1 \+ 1\)/,
+    );
+  });
+
+  test('a dilated kernel counts with its gaps', () => {
+    expect(() => conv2d(x, w, { dilation: 4 })).toThrow(/kernel spans 9 .*dilation 4.* only 8/);
+  });
+
+  test('wrong channels name both shapes', () => {
+    const other = input('o', 'float32', [64, 64, 3, 3]);
+    expect(() => conv2d(x, other)).toThrow(
+      /input has 3 channels but weight expects 64 x 1 group and makes 64 .*Check groups/,
+    );
+  });
+
+  test('output channels must divide into the groups', () => {
+    const odd = input('odd', 'float32', [4, 1, 3, 3]);
+    expect(() => conv2d(x, odd, { groups: 3 })).toThrow(/1 x 3 groups and makes 4/);
+  });
+
+  test('wrong ranks, biases, dtypes and options are refused', () => {
+    expect(() => conv1d(x, w)).toThrow(/conv1d: the input must have 3 axes/);
+    expect(() => conv2d(x, input('w3', 'float32', [4, 3, 3]))).toThrow(/weight must have 4 axes/);
+    expect(() => conv2d(x, w, { bias: input('b', 'float32', [3]) })).toThrow(
+      /bias must be float32\[4\]/,
+    );
+    expect(() => conv2d(x, input('w64', 'float64', [4, 3, 3, 3]))).toThrow(DTypeError);
+    expect(() => conv2d(x, w, { stride: 0 })).toThrow(ConfigError);
+    expect(() => conv2d(x, w, { stride: [1, 2, 3] })).toThrow(/2 integers of at least 1/);
+    expect(() => conv2d(x, w, { padding: -1 })).toThrow(/none negative; got -1/);
+    expect(() => conv2d(x, w, { padding: [[1, 2, 3] as never, 0] })).toThrow(ConfigError);
+  });
+});
+
+describe('convTranspose2d', () => {
+  const x = input('x', 'float32', [1, 3, 4, 4]);
+  const w = input('w', 'float32', [3, 2, 3, 3]);
+
+  test('output padding must stay below the stride', () => {
+    expect(() => convTranspose2d(x, w, { stride: 2, outputPadding: 2 })).toThrow(
+      /outputPadding 2 of spatial axis 0 must be below its stride 2/,
+    );
+  });
+
+  test('channels are checked in the order of a transposed weight', () => {
+    expect(() => convTranspose2d(x, input('w2', 'float32', [2, 3, 3, 3]))).toThrow(
+      /input has 3 channels but weight expects 2 .*\[in channels, out channels/,
+    );
+  });
+
+  test('padding that cuts everything off is refused', () => {
+    expect(() => convTranspose2d(x, w, { padding: 4 })).toThrow(ShapeError);
+  });
+});
