@@ -3,13 +3,14 @@ import {
   defineOp,
   type GradRule,
   isFloat,
+  type NoGrad,
   type Op,
   scalar,
   type Tensor,
   type TensorType,
-  type NoGrad,
 } from '../graph/index.js';
 import { broadcastShapes, requireFloat, requireSameDType } from './check.js';
+import { type ElementRule, type Fold, foldElementwise } from './fold.js';
 import { sumTo } from './layout.js';
 
 /** A tensor, or a number that takes the dtype of the other operand. */
@@ -29,42 +30,65 @@ export function inferBinary(op: string, inputs: readonly TensorType[]): TensorTy
   return { dtype, shape: broadcastShapes(op, ...inputs.map((t) => t.shape)) };
 }
 
-function binary(name: string, onnx: string, grad: GradRule<undefined>): Op<undefined> {
+function binary(
+  name: string,
+  onnx: string,
+  grad: GradRule<undefined>,
+  rule: ElementRule,
+): Op<undefined> {
   return defineOp<undefined>({
     name,
     infer: (inputs) => inferBinary(name, inputs),
     grad,
     onnx: (emit, { inputs: [a, b] }) => emit.one(onnx, [emit.name(a!), emit.name(b!)]),
+    fold: foldElementwise(rule),
     elementwise: true,
   });
 }
 
 /** a + b. da = dy, db = dy (summed over broadcast axes, as in all rules of this file). */
-export const addOp = binary('add', 'Add', ({ inputs: [a, b], dy }) => [
-  sumTo(dy, a!.shape),
-  sumTo(dy, b!.shape),
-]);
+export const addOp = binary(
+  'add',
+  'Add',
+  ({ inputs: [a, b], dy }) => [sumTo(dy, a!.shape), sumTo(dy, b!.shape)],
+  { float: (a, b) => a + b, int: (a, b) => a + b },
+);
 
 /** a - b. da = dy, db = -dy. */
-export const subOp = binary('sub', 'Sub', ({ inputs: [a, b], dy, needs }) => [
-  sumTo(dy, a!.shape),
-  needs[1] ? neg(sumTo(dy, b!.shape)) : null,
-]);
+export const subOp = binary(
+  'sub',
+  'Sub',
+  ({ inputs: [a, b], dy, needs }) => [
+    sumTo(dy, a!.shape),
+    needs[1] ? neg(sumTo(dy, b!.shape)) : null,
+  ],
+  { float: (a, b) => a - b, int: (a, b) => a - b },
+);
 
 /** a b. da = dy b, db = dy a. */
-export const mulOp = binary('mul', 'Mul', ({ inputs: [a, b], dy, needs }) => [
-  needs[0] ? sumTo(mul(dy, b!), a!.shape) : null,
-  needs[1] ? sumTo(mul(dy, a!), b!.shape) : null,
-]);
+export const mulOp = binary(
+  'mul',
+  'Mul',
+  ({ inputs: [a, b], dy, needs }) => [
+    needs[0] ? sumTo(mul(dy, b!), a!.shape) : null,
+    needs[1] ? sumTo(mul(dy, a!), b!.shape) : null,
+  ],
+  { float: (a, b) => a * b, int: (a, b) => a * b },
+);
 
 /** a / b; integers are truncated towards zero. da = dy / b, db = -dy y / b. */
-export const divOp = binary('div', 'Div', ({ inputs: [a, b], outputs: [y], dy, needs }) => {
-  const da = div(dy, b!);
-  return [
-    needs[0] ? sumTo(da, a!.shape) : null,
-    needs[1] ? sumTo(neg(mul(da, y!)), b!.shape) : null,
-  ];
-});
+export const divOp = binary(
+  'div',
+  'Div',
+  ({ inputs: [a, b], outputs: [y], dy, needs }) => {
+    const da = div(dy, b!);
+    return [
+      needs[0] ? sumTo(da, a!.shape) : null,
+      needs[1] ? sumTo(neg(mul(da, y!)), b!.shape) : null,
+    ];
+  },
+  { float: (a, b) => a / b, int: (a, b) => a / b },
+);
 
 /** a + b with broadcasting. */
 export function add(a: Operand, b: Operand): Tensor {
@@ -89,12 +113,13 @@ export function div(a: Operand, b: Operand): Tensor {
 /**
  * Defines an elementwise operation of one input whose ONNX form is one node without attributes.
  * @param options.float accept floating-point inputs only (default true)
+ * @param options.fold how a small constant is evaluated on the host
  */
 export function unaryOp(
   name: string,
   onnx: string,
   grad: GradRule<undefined> | NoGrad,
-  { float = true }: { float?: boolean } = {},
+  { float = true, fold }: { readonly float?: boolean; readonly fold?: Fold } = {},
 ): Op<undefined> {
   return defineOp<undefined>({
     name,
@@ -105,11 +130,15 @@ export function unaryOp(
     grad,
     onnx: (emit, { inputs: [x] }) => emit.one(onnx, [emit.name(x!)]),
     elementwise: true,
+    fold,
   });
 }
 
 /** -x. dx = -dy. */
-export const negOp = unaryOp('neg', 'Neg', ({ dy }) => [neg(dy)], { float: false });
+export const negOp = unaryOp('neg', 'Neg', ({ dy }) => [neg(dy)], {
+  float: false,
+  fold: foldElementwise({ float: (x) => -x, int: (x) => -x }),
+});
 
 /** -x. */
 export function neg(x: Tensor): Tensor {

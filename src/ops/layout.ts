@@ -7,9 +7,8 @@ import {
   constantOf,
   type DType,
   defineOp,
-  formatType,
   filled,
-  type HostTensor,
+  formatType,
   isFloat,
   isInt,
   type Shape,
@@ -18,6 +17,7 @@ import {
   type Tensor,
 } from '../graph/index.js';
 import { broadcastShapes, normalizeAxes, reducedShape } from './check.js';
+import { foldCast, foldExpand, foldReduce, foldTranspose } from './fold.js';
 import { onnxDType } from './onnx-dtype.js';
 
 /** Converts the element type. dy/dx = cast back, for float to float; none otherwise. */
@@ -29,6 +29,7 @@ export const castOp = defineOp<{ to: DType }>({
   ],
   onnx: (emit, { inputs: [x], attrs }) =>
     emit.one('Cast', [emit.name(x!)], { to: { int: onnxDType(attrs.to) } }),
+  fold: ([x], { to }) => foldCast(x!, to),
 });
 
 /**
@@ -80,7 +81,9 @@ export function unsqueeze(x: Tensor, axes: number | readonly number[]): Tensor {
   const count = typeof axes === 'number' ? 1 : axes.length;
   const at = new Set(normalizeAxes('unsqueeze', axes, x.rank + count));
   let next = 0;
-  const shape = Array.from({ length: x.rank + count }, (_, i) => (at.has(i) ? 1 : x.shape[next++]!));
+  const shape = Array.from({ length: x.rank + count }, (_, i) =>
+    at.has(i) ? 1 : x.shape[next++]!,
+  );
   return reshape(x, shape);
 }
 
@@ -128,6 +131,7 @@ export const transposeOp = defineOp<{ perm: readonly number[] }>({
   grad: ({ dy, attrs }) => [transpose(dy, inversePermutation(attrs.perm))],
   onnx: (emit, { inputs: [x], attrs }) =>
     emit.one('Transpose', [emit.name(x!)], { perm: { ints: attrs.perm } }),
+  fold: ([x], { perm }, [type]) => foldTranspose(x!, perm, type!),
 });
 
 function inversePermutation(perm: readonly number[]): number[] {
@@ -174,16 +178,8 @@ export const expandOp = defineOp<{ shape: Shape }>({
   grad: ({ inputs: [x], dy }) => [sumTo(dy, x!.shape)],
   onnx: (emit, { inputs: [x], attrs }) =>
     emit.one('Expand', [emit.name(x!), emit.ints(attrs.shape)]),
-  fold: ([x], { shape }) =>
-    x!.data.length === 1 ? [filledLike(x!, shape)] : sameShape(x!.shape, shape) ? [x!] : null,
+  fold: ([x], { shape }) => foldExpand(x!, shape),
 });
-
-function filledLike(x: HostTensor, shape: Shape): HostTensor {
-  const data = x.data.slice(0, 0).constructor as new (n: number) => typeof x.data;
-  const out = new data(sizeOf(shape));
-  (out as Float32Array).fill(x.data[0] as number);
-  return { dtype: x.dtype, shape, data: out };
-}
 
 /** `x` broadcast to `shape`. */
 export function expand(x: Tensor, shape: Shape): Tensor {
@@ -204,6 +200,7 @@ export const reduceSumOp = defineOp<{ axes: readonly number[]; keepDims: boolean
     emit.one('ReduceSum', [emit.name(x!), emit.ints(attrs.axes)], {
       keepdims: { int: attrs.keepDims ? 1 : 0 },
     }),
+  fold: foldReduce({ float: (a, b) => a + b, int: (a, b) => a + b }, 0),
 });
 
 /** Options of every reduction. */
