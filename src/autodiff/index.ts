@@ -1,2 +1,3 @@
 /** Differentiation of graphs. */
 export * from './grad.js';
+export * from './scan.js';
