@@ -1,0 +1,293 @@
+/** Activation functions. The fused operators of ONNX Runtime do the forward pass. */
+import { ConfigError } from '../errors.js';
+import { defineOp, type GradRule, type OnnxEmitter, type Op, type Tensor } from '../graph/index.js';
+import { add, mul, neg, sub, unaryOp } from './arithmetic.js';
+import { requireFloat } from './check.js';
+import { greater, less, step, where } from './compare.js';
+import { clip } from './extrema.js';
+import { cast } from './layout.js';
+import { abs, exp, square } from './unary.js';
+
+/** Defines an activation with attributes. */
+function activation<A>(
+  name: string,
+  grad: GradRule<A>,
+  onnx: (emit: OnnxEmitter, x: string, attrs: A, type: Tensor) => string,
+): Op<A> {
+  return defineOp<A>({
+    name,
+    infer: ([x]) => {
+      requireFloat(name, x!);
+      return { dtype: x!.dtype, shape: x!.shape };
+    },
+    grad,
+    onnx: (emit, { inputs: [x], attrs }) => onnx(emit, emit.name(x!), attrs, x!),
+    elementwise: true,
+  });
+}
+
+/** Hyperbolic tangent. dx = dy (1 - y^2). */
+export const tanhOp = unaryOp('tanh', 'Tanh', ({ outputs: [y], dy }) => [
+  mul(dy, sub(1, square(y!))),
+]);
+
+/** 1 / (1 + exp(-x)). dx = dy y (1 - y). */
+export const sigmoidOp = unaryOp('sigmoid', 'Sigmoid', ({ outputs: [y], dy }) => [
+  mul(dy, mul(y!, sub(1, y!))),
+]);
+
+/** max(x, 0). dx = dy where x > 0, else 0 (at 0 too, as in PyTorch). */
+export const reluOp = unaryOp('relu', 'Relu', ({ outputs: [y], dy }) => [mul(dy, step(y!))]);
+
+/** min(max(x, 0), 6). dx = dy where 0 < x < 6, else 0. */
+export const relu6Op = activation<undefined>(
+  'relu6',
+  ({ outputs: [y], dy }) => [mul(dy, mul(step(y!), step(sub(6, y!))))],
+  (emit, x, _, { dtype }) => emit.one('Clip', [x, emit.scalar(dtype, 0), emit.scalar(dtype, 6)]),
+);
+
+/** x where x > 0, slope x elsewhere. dx = dy or slope dy. */
+export const leakyReluOp = activation<{ slope: number }>(
+  'leakyRelu',
+  ({ inputs: [x], dy, attrs }) => [mul(dy, step(x!, attrs.slope))],
+  (emit, x, { slope }) => emit.one('LeakyRelu', [x], { alpha: { float: slope } }),
+);
+
+/** ln(1 + exp(x)), without overflow. dx = dy sigmoid(x). */
+export const softplusOp = unaryOp('softplus', 'Softplus', ({ inputs: [x], dy }) => [
+  mul(dy, sigmoid(x!)),
+]);
+
+/** x where x > 0, alpha (exp(x) - 1) elsewhere. dx = dy where x > 0, dy (y + alpha) elsewhere. */
+export const eluOp = activation<{ alpha: number }>(
+  'elu',
+  ({ inputs: [x], outputs: [y], dy, attrs: { alpha } }) => [
+    // With alpha 1 the two pieces meet: min(y, 0) + 1 is both.
+    alpha === 1
+      ? mul(dy, add(clip(y!, { max: 0 }), 1))
+      : mul(dy, where(greater(x!, 0), 1, add(y!, alpha))),
+  ],
+  (emit, x, { alpha }) => emit.one('Elu', [x], { alpha: { float: alpha } }),
+);
+
+// The constants of Klambauer et al., "Self-Normalizing Neural Networks" (2017).
+const SELU_ALPHA = 1.6732632423543772;
+const SELU_SCALE = 1.0507009873554805;
+
+/** scale elu(x, alpha) with the fixed constants of self-normalising networks. dx = dy times its slope. */
+export const seluOp = unaryOp('selu', 'Selu', ({ inputs: [x], outputs: [y], dy }) => [
+  mul(dy, where(greater(x!, 0), SELU_SCALE, add(y!, SELU_SCALE * SELU_ALPHA))),
+]);
+
+/** x sigmoid(x). With s = sigmoid(x): dx = dy (s + y (1 - s)). */
+export const siluOp = activation<undefined>(
+  'silu',
+  ({ inputs: [x], outputs: [y], dy }) => {
+    const s = sigmoid(x!);
+    return [mul(dy, add(s, mul(y!, sub(1, s))))];
+  },
+  (emit, x, _, { dtype }) =>
+    // One fused pass, where its kernel exists; it computes x sigmoid(alpha x).
+    dtype === 'float32' && emit.target !== 'webgpu'
+      ? emit.one('QuickGelu', [x], { alpha: { float: 1 } }, 'com.microsoft')
+      : emit.one('Mul', [x, emit.one('Sigmoid', [x])]),
+);
+
+/** clip(alpha x + beta, 0, 1). dx = alpha dy where 0 < y < 1, else 0. */
+export const hardsigmoidOp = activation<{ alpha: number; beta: number }>(
+  'hardsigmoid',
+  ({ outputs: [y], dy, attrs: { alpha } }) => [
+    mul(dy, mul(mul(step(y!), step(sub(1, y!))), alpha)),
+  ],
+  (emit, x, { alpha, beta }) =>
+    emit.one('HardSigmoid', [x], { alpha: { float: alpha }, beta: { float: beta } }),
+);
+
+/** x clip(x / 6 + 1/2, 0, 1). dx = dy (clip(x / 6 + 1/2, 0, 1) + x / 6 where |x| < 3). */
+export const hardswishOp = activation<undefined>(
+  'hardswish',
+  ({ inputs: [x], dy }) => {
+    const inside = cast(less(abs(x!), 3), x!.dtype);
+    return [mul(dy, add(hardsigmoid(x!), mul(mul(x!, 1 / 6), inside)))];
+  },
+  (emit, x) => emit.one('HardSwish', [x]),
+);
+
+/** x tanh(softplus(x)). With t that tanh: dx = dy (t + x sigmoid(x) (1 - t^2)). */
+export const mishOp = unaryOp('mish', 'Mish', ({ inputs: [x], dy }) => {
+  const t = tanh(softplus(x!));
+  return [mul(dy, add(t, mul(mul(x!, sigmoid(x!)), sub(1, square(t)))))];
+});
+
+// z of the tanh form is TANH_SLOPE / 2 (x + 0.044715 x^3), of Hendrycks and Gimpel (2016).
+const TANH_SLOPE = 2 * Math.sqrt(2 / Math.PI);
+const TANH_CUBIC = 0.044715 * TANH_SLOPE;
+
+interface GeluAttrs {
+  readonly approximate: 'none' | 'tanh';
+}
+
+/**
+ * x P(X <= x) for a normal X; the tanh form approximates it as x sigmoid(2 z), z a cubic in x.
+ * dx = dy geluSlope(x).
+ */
+export const geluOp = activation<GeluAttrs>(
+  'gelu',
+  ({ inputs: [x], dy, attrs }) => [mul(dy, geluSlopeOp.one([x!], attrs))],
+  (emit, x, { approximate }) =>
+    approximate === 'tanh'
+      ? emit.one('FastGelu', [x], {}, 'com.microsoft')
+      : emit.one('Gelu', [x], { approximate: { string: 'none' } }),
+);
+
+/**
+ * The derivative of gelu. With P the normal distribution function and p its density it is
+ * P(x) + x p(x), and dx = dy p(x) (2 - x^2). In the tanh form, with s = sigmoid(2 z) and v the
+ * derivative of 2 z, it is s + x v s (1 - s).
+ */
+export const geluSlopeOp = activation<GeluAttrs>(
+  'geluSlope',
+  ({ inputs: [x], dy, attrs }) => [
+    mul(dy, attrs.approximate === 'tanh' ? tanhCurvature(x!) : normalCurvature(x!)),
+  ],
+  (emit, x, { approximate }, { dtype }) =>
+    approximate === 'tanh' ? emitTanhSlope(emit, x, dtype) : emitNormalSlope(emit, x, dtype),
+);
+
+type FloatType = Tensor['dtype'];
+
+function emitNormalSlope(emit: OnnxEmitter, x: string, dtype: FloatType): string {
+  const u = emit.one('Mul', [x, emit.scalar(dtype, Math.SQRT1_2)]);
+  // HardSigmoid is e / 2 + 1/2 in one pass: erf never reaches its bounds.
+  const halves = { alpha: { float: 0.5 }, beta: { float: 0.5 } };
+  const p = emit.one('HardSigmoid', [emit.one('Erf', [u])], halves);
+  // Dividing by exp(u^2) saves the pass that a minus sign would take; where it overflows, the
+  // quotient is the right 0.
+  const density = emit.one('Div', [u, emit.one('Exp', [emit.one('Mul', [u, u])])]);
+  const scaled = emit.one('Mul', [density, emit.scalar(dtype, 1 / Math.sqrt(Math.PI))]);
+  return emit.one('Add', [p, scaled]);
+}
+
+function emitTanhSlope(emit: OnnxEmitter, x: string, dtype: FloatType): string {
+  const n = (value: number) => emit.scalar(dtype, value);
+  const squared = emit.one('Mul', [x, x]);
+  const line = (slope: number) =>
+    emit.one('Add', [emit.one('Mul', [squared, n(slope)]), n(TANH_SLOPE)]);
+  const s = emit.one('Sigmoid', [emit.one('Mul', [x, line(TANH_CUBIC)])]);
+  const bell = emit.one('Mul', [s, emit.one('Sub', [n(1), s])]);
+  // x v is bounded where the bell is not 0, so it is multiplied last.
+  const v = emit.one('Mul', [x, line(3 * TANH_CUBIC)]);
+  return emit.one('Add', [s, emit.one('Mul', [v, bell])]);
+}
+
+/** p(x) (2 - x^2). */
+function normalCurvature(x: Tensor): Tensor {
+  const squared = square(x);
+  const density = mul(exp(mul(squared, -0.5)), 1 / Math.sqrt(2 * Math.PI));
+  return mul(density, sub(2, squared));
+}
+
+/** s (1 - s) (2 v + x ((1 - 2 s) v^2 + v')). */
+function tanhCurvature(x: Tensor): Tensor {
+  const squared = square(x);
+  const s = sigmoid(mul(x, add(mul(squared, TANH_CUBIC), TANH_SLOPE)));
+  const v = add(mul(squared, 3 * TANH_CUBIC), TANH_SLOPE);
+  const bend = add(mul(sub(1, mul(s, 2)), square(v)), mul(x, 6 * TANH_CUBIC));
+  return mul(mul(s, sub(1, s)), add(mul(v, 2), mul(x, bend)));
+}
+
+/** Hyperbolic tangent. */
+export function tanh(x: Tensor): Tensor {
+  return tanhOp.one([x], undefined);
+}
+
+/** 1 / (1 + exp(-x)). */
+export function sigmoid(x: Tensor): Tensor {
+  return sigmoidOp.one([x], undefined);
+}
+
+/** ln sigmoid(x), without overflow or a logarithm of zero. */
+export function logSigmoid(x: Tensor): Tensor {
+  return neg(softplus(neg(x)));
+}
+
+/** max(x, 0); the gradient at 0 is 0. */
+export function relu(x: Tensor): Tensor {
+  return reluOp.one([x], undefined);
+}
+
+/** min(max(x, 0), 6); the gradient at 0 and 6 is 0. */
+export function relu6(x: Tensor): Tensor {
+  return relu6Op.one([x], undefined);
+}
+
+/**
+ * x where x > 0, `slope` x elsewhere.
+ * @param slope defaults to 0.01
+ */
+export function leakyRelu(x: Tensor, slope = 0.01): Tensor {
+  return leakyReluOp.one([x], { slope });
+}
+
+/** ln(1 + exp(x)). */
+export function softplus(x: Tensor): Tensor {
+  return softplusOp.one([x], undefined);
+}
+
+/**
+ * x where x > 0, `alpha` (exp(x) - 1) elsewhere.
+ * @param alpha defaults to 1
+ */
+export function elu(x: Tensor, alpha = 1): Tensor {
+  return eluOp.one([x], { alpha });
+}
+
+/** The scaled elu of self-normalising networks. */
+export function selu(x: Tensor): Tensor {
+  return seluOp.one([x], undefined);
+}
+
+/** x sigmoid(x), also called swish. */
+export function silu(x: Tensor): Tensor {
+  return siluOp.one([x], undefined);
+}
+
+/**
+ * clip(`alpha` x + `beta`, 0, 1).
+ * @param options.alpha slope; defaults to 1/6, as in PyTorch
+ * @param options.beta value at 0; defaults to 1/2
+ */
+export function hardsigmoid(
+  x: Tensor,
+  { alpha = 1 / 6, beta = 0.5 }: { readonly alpha?: number; readonly beta?: number } = {},
+): Tensor {
+  return hardsigmoidOp.one([x], { alpha, beta });
+}
+
+/** x clip(x / 6 + 1/2, 0, 1). */
+export function hardswish(x: Tensor): Tensor {
+  return hardswishOp.one([x], undefined);
+}
+
+/** x tanh(softplus(x)). */
+export function mish(x: Tensor): Tensor {
+  return mishOp.one([x], undefined);
+}
+
+/**
+ * Gaussian error linear unit.
+ * @param options.approximate `none` for x P(X <= x) by erf (default), `tanh` for the approximation
+ *   that GPT-2 and its kin were trained with
+ */
+export function gelu(
+  x: Tensor,
+  { approximate = 'none' }: { readonly approximate?: 'none' | 'tanh' } = {},
+): Tensor {
+  if (approximate !== 'none' && approximate !== 'tanh') {
+    throw new ConfigError(
+      `gelu: approximate is '${approximate}'; expected 'none' (erf) or 'tanh'.`,
+      { op: 'gelu', approximate },
+    );
+  }
+  return geluOp.one([x], { approximate });
+}
