@@ -3,6 +3,7 @@ import type * as ort from 'onnxruntime-node';
 import {
   byteSize,
   type DType,
+  filled,
   type HostTensor,
   sizeOf,
   type TensorData,
@@ -24,8 +25,11 @@ export interface Memory {
   write(handle: OrtTensor, value: HostTensor): Promise<void>;
   download(handle: OrtTensor): Promise<TensorData>;
   free(handle: OrtTensor): void;
-  /** Memory for a result that the caller gave none for; null leaves it to the session. */
-  allocate(type: TensorType): Promise<OrtTensor | null>;
+  /**
+   * Memory for a result that the caller gave none for; null leaves it to the session.
+   * @param beside true when the caller gave memory for another result of the same run
+   */
+  allocate(type: TensorType, beside: boolean): Promise<OrtTensor | null>;
   /**
    * True when a session can write a result into `target` itself.
    * @param fed true when the same run reads `target` too
@@ -77,8 +81,10 @@ export class HostMemory implements Memory {
 
   free(): void {}
 
-  async allocate(): Promise<null> {
-    return null;
+  /** A session that gets memory for all results copies none of them, so none is left out. */
+  async allocate(type: TensorType, beside: boolean): Promise<OrtTensor | null> {
+    const mine = this.shared && beside;
+    return mine ? wrapHost(this.Tensor, filled(type.dtype, type.shape, 0)) : null;
   }
 
   writable(): boolean {

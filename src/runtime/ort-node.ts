@@ -5,6 +5,7 @@ import { copyModel } from '../onnx/index.js';
 import { checkThreads, deviceError, unknownDevice } from './device-error.js';
 import { GpuMemory, HostMemory } from './ort-memory.js';
 import { nodeGpuBuffers, openGpu } from './ort-node-gpu.js';
+import { UncopiedSession, withMarker } from './ort-node-results.js';
 import { type OpenSession, OrtRuntime } from './ort-runtime.js';
 import type { Runtime } from './runtime.js';
 
@@ -40,7 +41,7 @@ export async function nodeRuntime({
   if (!DEVICES.includes(device)) throw unknownDevice(device, DEVICES);
   checkThreads(threads);
   const refuse = device !== 'cpu' && !cpuFallback;
-  const open: OpenSession = (model, options) =>
+  const open = (model: Uint8Array, options: ort.InferenceSession.SessionOptions) =>
     ort.InferenceSession.create(model, {
       executionProviders: [device],
       intraOpNumThreads: threads,
@@ -65,5 +66,7 @@ export async function nodeRuntime({
   }
   const host = new HostMemory(ort.Tensor, true);
   const memory = device === 'webgpu' ? new GpuMemory(nodeGpuBuffers, host) : host;
-  return new OrtRuntime(device, threads, memory, open);
+  const openMarked: OpenSession = async (model, options) =>
+    new UncopiedSession(await open(withMarker(model), options));
+  return new OrtRuntime(device, threads, memory, device === 'cpu' ? openMarked : open);
 }

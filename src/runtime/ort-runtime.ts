@@ -118,13 +118,14 @@ class OrtSession implements Session {
       if (given) requireType('run', `output '${type.name}'`, type, given);
       return type;
     });
+    const someGiven = Object.values(fetches).some((given) => given !== null);
     const bound: Record<string, OrtTensor | null> = {};
     for (const [i, [name, given]] of Object.entries(fetches).entries()) {
       const target = given && handleOf(given);
       bound[name] =
         target && this.memory.writable(target, fed.has(target))
           ? target
-          : await this.memory.allocate(types[i]!);
+          : await this.memory.allocate(types[i]!, someGiven);
     }
     return bound;
   }
