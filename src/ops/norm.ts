@@ -233,14 +233,24 @@ export const rmsNormOp = defineOp<NormAttrs>({
       needs[1] && product ? matmul(reshape(inverse, [1, product.shape[0]!]), product) : null;
     return [reshape(dx, x.shape), dScale && reshape(dScale, scale.shape)];
   },
-  onnx: (emit, { inputs, outputs, attrs: { axes, epsilon } }) =>
+  onnx: (emit, { inputs, outputs, attrs: { axes, epsilon } }) => {
+    const wantsInverse = emit.used(outputs[1]!);
+    const kept = emit.target === 'cpu' || emit.target === 'wasm';
     // ONNX has this operation from opset 23 on only; ONNX Runtime has it under this name before.
-    emit.node(
+    const made = emit.node(
       'SimplifiedLayerNormalization',
       inputs.map((t) => emit.name(t)),
       { axis: { int: -axes }, epsilon: { float: epsilon } },
-      { outputs: trimmed(outputs.map((t, i) => i === 0 || emit.used(t))) },
-    ),
+      { outputs: kept && wantsInverse ? 2 : 1 },
+    );
+    if (kept || !wantsInverse) return made;
+    // The kernel for WebGPU leaves the second output wrong, so that it is made apart.
+    const x = emit.name(inputs[0]!);
+    const trailing = emit.ints(Array.from({ length: axes }, (_, i) => i - axes));
+    const square = emit.one('ReduceMean', [emit.one('Mul', [x, x]), trailing]);
+    const shifted = emit.one('Add', [square, emit.scalar(inputs[0]!.dtype, epsilon)]);
+    return [made[0]!, emit.one('Reciprocal', [emit.one('Sqrt', [shifted])])];
+  },
 });
 
 /**
