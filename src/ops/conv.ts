@@ -5,7 +5,14 @@
  * ONNX is chosen by shape in `conv-forms.ts`.
  */
 import { ShapeError } from '../errors.js';
-import { defineOp, formatType, type Shape, type Tensor, type TensorType } from '../graph/index.js';
+import {
+  defineOp,
+  formatType,
+  type Op,
+  type Shape,
+  type Tensor,
+  type TensorType,
+} from '../graph/index.js';
 import { requireFloat, requireRank, requireSameDType } from './check.js';
 import {
   type ConvForm,
@@ -31,6 +38,18 @@ export interface ConvAttrs extends WindowAttrs {
   readonly groups: number;
 }
 
+/** Attributes of {@link convOp}. A form is chosen by shape unless one is forced, here and below. */
+export type ConvOpAttrs = ConvAttrs & { readonly form?: ConvForm };
+
+/** Attributes of {@link convInputGradOp}: `size` is the spatial size of the input. */
+export type InputGradAttrs = ConvAttrs & { readonly size: Shape; readonly form?: InputGradForm };
+
+/** Attributes of {@link convWeightGradOp}. */
+export type WeightGradAttrs = ConvAttrs & {
+  readonly kernel: Shape;
+  readonly form?: WeightGradForm;
+};
+
 function checkOperands(op: string, x: TensorType, w: TensorType, groups: number): void {
   requireFloat(op, x);
   requireSameDType(op, [x, w]);
@@ -52,7 +71,7 @@ function checkOperands(op: string, x: TensorType, w: TensorType, groups: number)
 }
 
 /** y[n,o,i] = sum over c, k of x[n,c,i s + k d - p] w[o,c,k] + b[o]. See the head of this file for the gradients; db = sum of dy. */
-export const convOp = defineOp<ConvAttrs & { readonly form?: ConvForm }>({
+export const convOp: Op<ConvOpAttrs> = defineOp<ConvOpAttrs>({
   name: 'conv',
   infer: ([x, w, bias], attrs) => {
     checkOperands('conv', x!, w!, attrs.groups);
@@ -81,9 +100,7 @@ export const convOp = defineOp<ConvAttrs & { readonly form?: ConvForm }>({
  * The gradient of a convolution by its input: g [batch, out, ...] and w [out, in / groups, ...]
  * give [batch, in, ...size]. It is also the transposed convolution.
  */
-export const convInputGradOp = defineOp<
-  ConvAttrs & { readonly size: Shape; readonly form?: InputGradForm }
->({
+export const convInputGradOp: Op<InputGradAttrs> = defineOp<InputGradAttrs>({
   name: 'convInputGrad',
   infer: ([g, w], { size, ...attrs }) => {
     const x = { dtype: g!.dtype, shape: [g!.shape[0]!, w!.shape[1]! * attrs.groups, ...size] };
@@ -98,9 +115,7 @@ export const convInputGradOp = defineOp<
 });
 
 /** The gradient of a convolution by its weight: x and g give [out, in / groups, ...kernel]. */
-export const convWeightGradOp = defineOp<
-  ConvAttrs & { readonly kernel: Shape; readonly form?: WeightGradForm }
->({
+export const convWeightGradOp: Op<WeightGradAttrs> = defineOp<WeightGradAttrs>({
   name: 'convWeightGrad',
   infer: ([x, g], { kernel, ...attrs }) => {
     const shape = [g!.shape[1]!, x!.shape[1]! / attrs.groups, ...kernel];
