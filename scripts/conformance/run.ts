@@ -47,6 +47,7 @@ async function runAll(): Promise<Outcome[]> {
   for (const entry of readdirSync(args.folder, { withFileTypes: true })) {
     if (!entry.isDirectory() || !entry.name.includes(args.filter)) continue;
     // An engine a case: sessions are kept by an engine, and two thousand of them are many.
+    if (process.env.TRACE) console.error(entry.name);
     const outcome = await runCase(new Engine(runtime), join(args.folder, entry.name));
     outcomes.push(outcome);
     if (args.verbose && outcome.status !== 'passed') {

@@ -1,7 +1,14 @@
 /** Imports ONNX models with a runtime at hand, which evaluates what must be known while importing. */
 import { EngineError } from '../errors.js';
-import type { DType, HostTensor, Tensor, TensorType } from '../graph/index.js';
-import { DTYPES, filled, formatType } from '../graph/index.js';
+import {
+  DTYPES,
+  filled,
+  formatType,
+  type HostTensor,
+  sameShape,
+  type Tensor,
+  type TensorType,
+} from '../graph/index.js';
 import {
   type EncodedModel,
   type ImportedGraph,
@@ -19,6 +26,7 @@ export function engineEvaluator(engine: Engine): OnnxEvaluator {
   return {
     evaluate: (tensors: readonly Tensor[]): Promise<HostTensor[]> => engine.evaluate(tensors),
     outputTypes: (probe: Probe) => outputTypes(engine, probe),
+    run: (probe: Probe) => runProbe(engine, probe),
   };
 }
 
@@ -70,19 +78,50 @@ async function outputTypes(engine: Engine, probe: Probe): Promise<TensorType[]> 
   }
 }
 
-/** Runs a probe on zeros and looks at what comes out. */
-async function run(engine: Engine, session: Session, probe: Probe): Promise<TensorType[]> {
-  const feeds: Record<string, DeviceTensor> = {};
-  for (const [i, { dtype, shape }] of probe.inputs.entries()) {
-    feeds[`in:${i}`] = await engine.runtime.upload(filled(dtype, shape, 0));
+async function runProbe(engine: Engine, probe: Probe): Promise<HostTensor[]> {
+  const session = await engine.runtime.load(probeModel(probe));
+  try {
+    const results = await fetchAll(session, {}, probe);
+    return await Promise.all(results.map((t) => engine.runtime.download(t)));
+  } finally {
+    await session.release();
   }
+}
+
+async function fetchAll(
+  session: Session,
+  feeds: Readonly<Record<string, DeviceTensor>>,
+  probe: Probe,
+): Promise<DeviceTensor[]> {
   const names = Array.from({ length: probe.outputs }, (_, i) => `out:${i}`);
   const results = await session.run(feeds, Object.fromEntries(names.map((n) => [n, null])));
   return names.map((name) => {
-    const { dtype, shape } = results[name]!;
-    if (!DTYPES.includes(dtype as DType)) {
-      throw new EngineError('probe', `its result is ${formatType({ dtype, shape })}, which Graft cannot hold.`);
+    const result = results[name]!;
+    if (!DTYPES.includes(result.dtype)) {
+      throw new EngineError(
+        'probe',
+        `its result is ${formatType(result)}, which Graft cannot hold.`,
+      );
     }
-    return { dtype, shape };
+    return result;
   });
+}
+
+/** Runs a probe on two kinds of values: a size that differs between them depends on the data. */
+async function run(engine: Engine, session: Session, probe: Probe): Promise<TensorType[]> {
+  const attempt = async (value: number): Promise<TensorType[]> => {
+    const feeds: Record<string, DeviceTensor> = {};
+    for (const [i, { dtype, shape }] of probe.inputs.entries()) {
+      feeds[`in:${i}`] = await engine.runtime.upload(filled(dtype, shape, value));
+    }
+    const results = await fetchAll(session, feeds, probe);
+    return results.map(({ dtype, shape }) => ({ dtype, shape: [...shape] }));
+  };
+  const [zeros, ones] = [await attempt(0), await attempt(1)];
+  for (const [i, type] of zeros.entries()) {
+    if (!sameShape(type.shape, ones[i]!.shape)) {
+      throw new EngineError('probe', 'the sizes of its results depend on values.');
+    }
+  }
+  return zeros;
 }

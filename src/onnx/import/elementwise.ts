@@ -204,7 +204,7 @@ const swish: Rule = (node) => {
 const gelu: Rule = (node) => {
   const approximate = node.string('approximate', 'none');
   if (approximate !== 'none' && approximate !== 'tanh') {
-    node.fail(`approximate is '${approximate}'; expected 'none' or 'tanh'.`);
+    return node.fail(`approximate is '${approximate}'; expected 'none' or 'tanh'.`);
   }
   return ops.gelu(node.tensor(0), { approximate });
 };

@@ -20,7 +20,7 @@ import type { Graph as GraphProto, Node as NodeProto } from '../proto/onnx_pb.js
 import { functionKey, normalDomain, type OnnxModel, opsetMap } from '../read.js';
 import { type ExternalReader, loadTensorProto, tensorProtoType } from '../tensor-value.js';
 import { bindAttributes } from './functions.js';
-import { importOpaque, type OnnxEvaluator } from './opaque.js';
+import { importOpaque, type OnnxEvaluator, runNode } from './opaque.js';
 import { ruleFor } from './registry.js';
 import { type ImportHost, OnnxNode } from './rule.js';
 import { kindOf, Scope, type Value } from './values.js';
@@ -255,7 +255,14 @@ export class Importer implements ImportHost {
     return this.graph(graph, scope);
   }
 
-  async opaque(node: OnnxNode): Promise<Value[]> {
+  async runNode(
+    node: OnnxNode,
+    inputs: readonly (HostTensor | null)[],
+  ): Promise<HostTensor[]> {
+    return runNode(node, this.options.evaluator, this.opsets, inputs);
+  }
+
+  private async opaque(node: OnnxNode): Promise<Value[]> {
     const op = node.proto.domain ? `${node.proto.domain}.${node.opType}` : node.opType;
     this.opaqueOps.set(op, (this.opaqueOps.get(op) ?? 0) + 1);
     return importOpaque(node, this.options.evaluator, this.opsets);

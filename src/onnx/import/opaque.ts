@@ -7,6 +7,7 @@ import { EngineError, WeightsError } from '../../errors.js';
 import {
   constantValue,
   type HostTensor,
+  isFloat,
   sizeOf,
   type Tensor,
   type TensorType,
@@ -39,6 +40,11 @@ export interface OnnxEvaluator {
    * @throws EngineError when the runtime refuses it
    */
   outputTypes(probe: Probe): Promise<TensorType[]>;
+  /**
+   * Runs a probe that has no inputs.
+   * @throws EngineError when the runtime refuses it
+   */
+  run(probe: Probe): Promise<HostTensor[]>;
 }
 
 /** Largest input, in elements, with which a node is run only to see what it gives. */
@@ -126,27 +132,14 @@ class Carried {
   }
 }
 
-async function probeTypes(
+/** The model of a node whose inputs have been given names. */
+function probeModel(
   node: OnnxNode,
-  evaluator: OnnxEvaluator,
   opsets: ReadonlyMap<string, number>,
-  inputs: readonly (Tensor | undefined)[],
-): Promise<TensorType[]> {
-  const given: Tensor[] = [];
-  const constants: ReturnType<typeof tensorProto>[] = [];
-  const nameOf = (t: Tensor | undefined): string => {
-    if (!t) return '';
-    // Known values help the runtime to infer shapes; weights would only be copied.
-    const value = constantValue(t);
-    if (value && value.data.length <= 4096) {
-      const name = `const:${constants.length}`;
-      constants.push(tensorProto(name, value));
-      return name;
-    }
-    return `in:${given.push(t) - 1}`;
-  };
-  const input = inputs.map(nameOf);
-  const wanted = node.proto.output.filter((_, i) => node.wants(i)).length;
+  input: readonly string[],
+  constants: readonly ReturnType<typeof tensorProto>[],
+  given: readonly TensorType[],
+): { readonly bytes: Uint8Array; readonly outputs: number } {
   let next = 0;
   const output = node.proto.output.map((_, i) => (node.wants(i) ? `out:${next++}` : ''));
   const model = create(ModelSchema, {
@@ -159,28 +152,85 @@ async function probeTypes(
           name: 'probe',
           opType: node.opType,
           domain: node.proto.domain,
-          input,
+          input: [...input],
           output,
           attribute: node.proto.attribute,
         }),
       ],
-      initializer: constants,
+      initializer: [...constants],
       input: given.map((t, i) => valueInfo(`in:${i}`, t)),
       output: output.flatMap((name) => (name ? [create(ValueInfoSchema, { name })] : [])),
     }),
   });
+  return { bytes: toBinary(ModelSchema, model), outputs: next };
+}
+
+async function probeTypes(
+  node: OnnxNode,
+  evaluator: OnnxEvaluator,
+  opsets: ReadonlyMap<string, number>,
+  inputs: readonly (Tensor | undefined)[],
+): Promise<TensorType[]> {
+  const given: Tensor[] = [];
+  const constants: ReturnType<typeof tensorProto>[] = [];
+  const input = inputs.map((t): string => {
+    if (!t) return '';
+    // Known values help the runtime to infer shapes; weights would only be copied.
+    const value = constantValue(t);
+    if (value && value.data.length <= 4096) {
+      const name = `const:${constants.length}`;
+      constants.push(tensorProto(name, value));
+      return name;
+    }
+    return `in:${given.push(t) - 1}`;
+  });
   const total = given.reduce((n, t) => n + sizeOf(t.shape), 0);
-  try {
-    return await evaluator.outputTypes({
-      bytes: toBinary(ModelSchema, model),
+  // Integers tend to be sizes and axes: made-up ones could send a kernel astray.
+  const safe = normalDomain(node.proto.domain) !== '' || given.every((t) => isFloat(t.dtype));
+  return refused(node, () =>
+    evaluator.outputTypes({
+      ...probeModel(node, opsets, input, constants, given),
       inputs: given,
-      outputs: wanted,
-      mayRun: total <= MAX_PROBED_ELEMENTS,
-    });
+      mayRun: safe && total <= MAX_PROBED_ELEMENTS,
+    }),
+  );
+}
+
+/** Runs a node on known values. */
+export async function runNode(
+  node: OnnxNode,
+  evaluator: OnnxEvaluator | undefined,
+  opsets: ReadonlyMap<string, number>,
+  inputs: readonly (HostTensor | null)[],
+): Promise<HostTensor[]> {
+  if (!evaluator) {
+    node.fail(
+      'the size of its result depends on values, which takes a runtime to evaluate. Import through importOnnx(engine, ...).',
+      'onnx-evaluator',
+    );
+  }
+  const constants: ReturnType<typeof tensorProto>[] = [];
+  const input = inputs.map((value): string => {
+    if (!value) return '';
+    const name = `const:${constants.length}`;
+    constants.push(tensorProto(name, value));
+    return name;
+  });
+  const results = await refused(node, () =>
+    evaluator.run({ ...probeModel(node, opsets, input, constants, []), inputs: [], mayRun: true }),
+  );
+  let next = 0;
+  // Outputs without a name keep their place; nothing reads them.
+  return node.proto.output.map((_, i) => (node.wants(i) ? results[next++]! : results[0]!));
+}
+
+async function refused<T>(node: OnnxNode, ask: () => Promise<T>): Promise<T> {
+  try {
+    return await ask();
   } catch (cause) {
     if (!(cause instanceof EngineError)) throw cause;
     throw new WeightsError(
-      `${node.label}: Graft has no rule for this operator, and the runtime could not tell what it gives: ${cause.message}`,
+      `${node.label}: the runtime could not tell what it gives: ${cause.message}`,
       { op: node.opType, node: node.proto.name, opset: node.opset },
       { code: 'onnx-unknown-op', cause },
     );

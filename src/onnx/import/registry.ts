@@ -1,8 +1,34 @@
 /** The rules of all families by domain and operator. */
+import { controlRules } from './control.js';
+import { dataDependentRules } from './data-dependent.js';
 import { elementwiseRules } from './elementwise.js';
+import { nnRules } from './nn.js';
+import { normRules } from './norm.js';
+import { quantizeRules } from './quantize.js';
+import { randomRules } from './random.js';
+import { recurrentRules } from './recurrent.js';
+import { reduceRules } from './reduce.js';
 import type { Rule, Rules } from './rule.js';
+import { sequenceRules } from './sequence.js';
+import { shapeRules } from './shape.js';
+import { signalRules } from './signal.js';
+import { visionRules } from './vision.js';
 
-const families: readonly Rules[] = [elementwiseRules];
+const families: readonly Rules[] = [
+  controlRules,
+  dataDependentRules,
+  elementwiseRules,
+  nnRules,
+  normRules,
+  quantizeRules,
+  randomRules,
+  recurrentRules,
+  reduceRules,
+  sequenceRules,
+  shapeRules,
+  signalRules,
+  visionRules,
+];
 
 const rules = new Map<string, Rule>();
 for (const family of families) {

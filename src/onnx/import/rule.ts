@@ -27,8 +27,8 @@ export interface ImportHost {
    * @param outer names that it may read from around it
    */
   body(graph: GraphProto, inputs: readonly Value[], outer: Scope): Promise<Value[]>;
-  /** Carries a node through without a rule. */
-  opaque(node: OnnxNode): Promise<Value[]>;
+  /** Runs a node on known values and returns its results. */
+  runNode(node: OnnxNode, inputs: readonly (HostTensor | null)[]): Promise<HostTensor[]>;
 }
 
 /** Turns a node into values, one for each of its outputs; `undefined` for one that nothing reads. */
