@@ -34,10 +34,24 @@ export function emitConvInputGrad(
       n + attrs.pads[i]! + attrs.pads[axes + i]! - (g!.shape[2 + i]! - 1) * attrs.strides[i]! - span
     );
   });
-  return emit.one('ConvTranspose', [emit.name(g!), emit.name(w!)], {
-    ...onnxAttrs(attrs),
-    output_padding: { ints: rest },
-  });
+  const onnx = { ...onnxAttrs(attrs), output_padding: { ints: rest } };
+  const perGroup = w!.shape[1]!;
+  const filters = w!.shape[0]! / attrs.groups;
+  if (emit.target !== 'webgpu' || perGroup > 1 || filters === 1 || attrs.groups === 1) {
+    return emit.one('ConvTranspose', [emit.name(g!), emit.name(w!)], onnx);
+  }
+  // ONNX Runtime 1.30 on WebGPU is wrong for groups of several channels in and one out; a second
+  // channel out, of zeros, makes it right and is cut off again.
+  const none = w!.shape.map(() => 0);
+  const padded = emit.one('Pad', [
+    emit.name(w!),
+    emit.ints([...none, ...none.map((_, axis) => (axis === 1 ? 1 : 0))]),
+  ]);
+  const both = emit.one('ConvTranspose', [emit.name(g!), padded], onnx);
+  const batch = g!.shape[0]!;
+  const split = emit.one('Reshape', [both, emit.ints([batch, attrs.groups, 2, ...attrs.size])]);
+  const first = emit.one('Slice', [split, emit.ints([0]), emit.ints([1]), emit.ints([2])]);
+  return emit.one('Reshape', [first, emit.ints([batch, attrs.groups, ...attrs.size])]);
 }
 
 export function emitConvWeightGrad(
