@@ -104,6 +104,8 @@ export interface OnnxEmitter {
   ints(values: readonly number[]): string;
   /** Name of a scalar initializer. */
   scalar(dtype: DType, value: number): string;
+  /** States the type of a value whose shape ONNX Runtime cannot infer by itself. */
+  declare(name: string, type: TensorType): void;
   /**
    * Encodes a closed body. `body.inputs` become the inputs of the ONNX body graph, in order,
    * except those listed in `captured`, which stand for values of the outer graph by name.

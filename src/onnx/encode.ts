@@ -162,6 +162,7 @@ class GraphEncoder implements OnnxEmitter {
   private readonly shared: Shared;
   private readonly names: Map<Tensor, string>;
   private readonly usedTensors = new Set<Tensor>();
+  private readonly declared = new Map<string, TensorType>();
   /** Names that bodies read from this graph. */
   private readonly captured = new Set<string>();
   private current: Node | null = null;
@@ -279,6 +280,18 @@ class GraphEncoder implements OnnxEmitter {
     return this.constant(filled(dtype, [], value));
   }
 
+  declare(name: string, type: TensorType): void {
+    this.declared.set(name, type);
+  }
+
+  /** Declared types of the values that still have the name they were declared under. */
+  declarations() {
+    const produced = new Set(this.nodes.flatMap((n) => n.output));
+    return [...this.declared]
+      .filter(([name]) => produced.has(name))
+      .map(([name, type]) => valueInfo(name, type));
+  }
+
   subgraph(body: GraphBody, captured: ReadonlyMap<Tensor, string> = new Map()): OnnxSubgraph {
     const names = new Map<Tensor, string>(captured);
     for (const name of captured.values()) this.captured.add(name);
@@ -296,6 +309,7 @@ class GraphEncoder implements OnnxEmitter {
       node: encoder.nodes,
       input: inputs.map((t) => valueInfo(names.get(t)!, t)),
       output,
+      valueInfo: encoder.declarations(),
     });
     return { proto };
   }
@@ -395,6 +409,7 @@ export function encode({
       initializer: shared.initializers,
       input: inputs.map((t) => valueInfo(t.onnxName, t)),
       output,
+      valueInfo: encoder.declarations(),
     }),
   });
   return {
