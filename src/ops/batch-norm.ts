@@ -69,14 +69,21 @@ export const batchNormOp = defineOp<{ epsilon: number }>({
     const sumDyC = dy && sumDy ? sub(sum(mul(dy, x), { axes }), mul(mean!, sumDy)) : null;
     let dx: Tensor | null = null;
     if (needs[0]) {
-      let slope = full(x.dtype, scale.shape, 0);
-      if (sumDyC) slope = mul(mul(neg(gain), mul(r, r)), mul(sumDyC, share));
-      if (dVariance) slope = add(slope, mul(dVariance, 2 * share));
-      let shift = neg(mul(mean!, slope));
-      if (sumDy) shift = sub(shift, mul(mul(gain, sumDy), share));
-      if (dMean) shift = add(shift, mul(dMean, share));
-      const residual = dy ? { residual: channelAffine(dy, { scale: gain }) } : {};
-      dx = channelAffine(x, { scale: slope, shift, ...residual });
+      // What depends on dy is divided by the gain and multiplied by it last, apart, so that a
+      // convolution below can take the factor off the activations (`withoutChannelScale`).
+      const zero = full(x.dtype, scale.shape, 0);
+      if (sumDy && sumDyC) {
+        const slope = neg(mul(mul(r, r), mul(sumDyC, share)));
+        const shift = neg(mul(mean!, slope));
+        const inner = { scale: slope, shift: sub(shift, mul(sumDy, share)), residual: dy! };
+        dx = channelAffine(channelAffine(x, inner), { scale: gain });
+      }
+      if (dMean || dVariance) {
+        const ofVariance = dVariance ? mul(dVariance, 2 * share) : zero;
+        const ofMean = dMean ? mul(dMean, share) : zero;
+        const operands = { scale: ofVariance, shift: sub(ofMean, mul(mean!, ofVariance)) };
+        dx = channelAffine(x, dx ? { ...operands, residual: dx } : operands);
+      }
     }
     return [dx, sumDyC && mul(r, sumDyC), sumDy];
   },

@@ -140,6 +140,21 @@ export function channelAffine(x: Tensor, { scale, shift, residual }: ChannelAffi
 }
 
 /**
+ * Takes a scale a channel off a tensor that was just given one: `t = x scale`, or `t` and null.
+ * What is linear in `t` can then have the scale on something smaller than `t`.
+ */
+export function withoutChannelScale(t: Tensor): {
+  readonly x: Tensor;
+  readonly scale: Tensor | null;
+} {
+  const { node } = t;
+  if (node.op !== (channelAffineOp as unknown) || node.inputs.length > 2) {
+    return { x: t, scale: null };
+  }
+  return { x: node.inputs[0]!, scale: node.inputs[1]! };
+}
+
+/**
  * {@link channelAffine} over the rows of a matrix.
  * @param x [rows, n], as the residual
  * @param operands scale and shift are [rows, 1]

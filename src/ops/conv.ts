@@ -13,6 +13,8 @@ import {
   type Tensor,
   type TensorType,
 } from '../graph/index.js';
+import { mul } from './arithmetic.js';
+import { withoutChannelScale } from './channel-affine.js';
 import { requireFloat, requireRank, requireSameDType } from './check.js';
 import {
   type ConvForm,
@@ -22,7 +24,7 @@ import {
   type InputGradForm,
   type WeightGradForm,
 } from './conv-forms.js';
-import { sum } from './layout.js';
+import { reshape, sum } from './layout.js';
 import {
   type Padding,
   type PerAxis,
@@ -88,11 +90,22 @@ export const convOp: Op<ConvOpAttrs> = defineOp<ConvOpAttrs>({
       shape: [batch!, out!, ...windowPositions('conv', size, kernel, attrs)],
     };
   },
-  grad: ({ inputs: [x, w, bias], dy, attrs: { form: _, ...attrs }, needs }) => [
-    needs[0] ? convInputGradOp.one([dy, w!], { ...attrs, size: x!.shape.slice(2) }) : null,
-    needs[1] ? convWeightGradOp.one([x!, dy], { ...attrs, kernel: w!.shape.slice(2) }) : null,
-    ...(bias ? [needs[2] ? sum(dy, { axes: batchAndSpace(dy) }) : null] : []),
-  ],
+  grad: ({ inputs: [x, w, bias], dy, attrs: { form: _, ...attrs }, needs }) => {
+    // The backward pass of a batch norm ends in a scale a channel, which costs less on the weights.
+    const { x: g, scale } = withoutChannelScale(dy);
+    const filters = scale && reshape(scale, [scale.size, ...w!.shape.slice(1).map(() => 1)]);
+    const scaled = (t: Tensor, by: Tensor | null) => (by ? mul(t, by) : t);
+    const { shape } = x!;
+    return [
+      needs[0]
+        ? convInputGradOp.one([g, scaled(w!, filters)], { ...attrs, size: shape.slice(2) })
+        : null,
+      needs[1]
+        ? scaled(convWeightGradOp.one([x!, g], { ...attrs, kernel: w!.shape.slice(2) }), filters)
+        : null,
+      ...(bias ? [needs[2] ? scaled(sum(g, { axes: batchAndSpace(g) }), scale) : null] : []),
+    ];
+  },
   onnx: emitConv,
 });
 

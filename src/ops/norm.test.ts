@@ -17,6 +17,7 @@ import {
   layerNormWithStatistics,
   logSoftmax,
   mul,
+  reshape,
   rmsNorm,
   rsqrt,
   softmax,
@@ -124,16 +125,37 @@ describe('batch norm', () => {
     }
   });
 
+  /** Batch norm as its definition says, of elementary operations. */
+  const composedBatchNorm = (t: Tensor) => {
+    const axes = [0, 2, 3];
+    const share = t.shape[1]! / t.size;
+    const centred = sub(t, mul(sum(t, { axes, keepDims: true }), share));
+    const variance = mul(sum(mul(centred, centred), { axes, keepDims: true }), share);
+    return mul(centred, rsqrt(add(variance, 1e-5)));
+  };
+
+  test('a convolution below takes the scale of the gradient on its weights', async () => {
+    const conv = conv2d(x, w, { padding: 1, stride: 2, bias });
+    const { scale } = parameters;
+    const whole = batchNorm(conv, { scale }, { normalizeBy: 'batch' }).y;
+    const composed = mul(composedBatchNorm(conv), reshape(scale, [4, 1, 1]));
+    const dy = constant(wave(whole.shape, 2.3).data, 'float32', whole.shape);
+    const gradients = (y: Tensor) => grad(sum(mul(y, dy)), [x, w, bias]);
+    const got = gradients(whole);
+    expect(ops(got[0]!).filter((name) => name === 'channelAffine')).toHaveLength(1);
+    const want = gradients(composed);
+    const results = await (await testEngine()).evaluate([...got, ...want], feeds);
+    for (const [i, name] of ['x', 'w', 'bias'].entries()) {
+      const data = toNumbers(results[i + 3]!);
+      expectClose(`gradient of ${name}`, results[i]!, { shape: want[i]!.shape, data }, close);
+    }
+  });
+
   test('keeps the statistics of each layer where several have equally many channels', async () => {
     // ONNX Runtime's kernel writes the statistics over two of its inputs.
     const layers = (by: (t: Tensor) => Tensor) => by(mul(by(mul(by(x), 2)), x));
     const whole = layers((t) => batchNorm(t, {}, { normalizeBy: 'batch' }).y);
-    const axes = [0, 2, 3];
-    const composed = layers((t) => {
-      const centred = sub(t, mul(sum(t, { axes, keepDims: true }), 1 / 50));
-      const variance = mul(sum(mul(centred, centred), { axes, keepDims: true }), 1 / 50);
-      return mul(centred, rsqrt(add(variance, 1e-5)));
-    });
+    const composed = layers(composedBatchNorm);
     const dy = constant(wave(x.shape, 2.3).data, 'float32', x.shape);
     const dx = (y: Tensor) => grad(sum(mul(y, dy)), [x])[0]!;
     const [got, want] = await (await testEngine()).evaluate(
@@ -186,7 +208,9 @@ describe('the forms for other devices', () => {
     const { y, batchMean, batchVariance } = batchNorm(x, { scale }, { normalizeBy: 'batch' });
     const shifted = channelAffine(x, { scale, shift: vector(3, 4) });
     const all = channelAffine(x, { scale, shift: vector(3, 4), residual: y });
-    const outputs = [y, batchMean, batchVariance, shifted, all];
+    const rms = rmsNorm(x, { scale: constant([1, 2, 3, 4, 5, 6, 7], 'float32', [7]) });
+    const [dRms] = grad(sum(mul(rms, y)), [x]);
+    const outputs = [y, batchMean, batchVariance, shifted, all, rms, dRms!];
     const feeds = new Map([[x, value]]);
     const want = await (await testEngine()).evaluate(outputs, feeds);
     const got = await (await onGpuForms()).evaluate(outputs, feeds);
