@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { testEngine } from '../../test/support/engine.js';
 import { opContract } from '../../test/support/op-contract.js';
@@ -10,10 +11,12 @@ import {
   gatherElements,
   gatherND,
   indexAdd,
+  mul,
   pickAlong,
   scatterAdd,
   scatterElements,
   scatterND,
+  sum,
 } from './index.js';
 
 describe('slices by index', () => {
@@ -29,6 +32,42 @@ describe('elements and tuples by index', () => {
   opContract('gatherND', ([x, i], args) => gatherND(x!, i!, args));
   opContract('scatterND', ([x, i, u], args) => scatterND(x!, i!, u!, args));
   opContract('pickAlong', ([x, i], { axis }) => pickAlong(x!, i!, axis));
+});
+
+describe('gather and indexAdd', () => {
+  // <gather(x, i), u> = <x, indexAdd(i, u)>: each is the other's transpose. Integers keep it exact.
+  test('are dual for any shape, axis and indices', async () => {
+    const engine = await testEngine();
+    const length = fc.integer({ min: 1, max: 4 });
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(length, { minLength: 1, maxLength: 3 }),
+        fc.nat(2),
+        fc.constantFrom(3, 530),
+        fc.array(fc.integer({ min: -3, max: 2 }), { minLength: 1, maxLength: 6 }),
+        async (shape, at, rows, indices) => {
+          const axis = at % shape.length;
+          const full = shape.with(axis, rows);
+          const whole = (s: readonly number[], step: number) => {
+            const size = s.reduce((a, b) => a * b, 1);
+            return constant(
+              Array.from({ length: size }, (_, i) => ((i * step) % 7) - 3),
+              'float32',
+              s,
+            );
+          };
+          const x = whole(full, 3);
+          const i = constant(indices, 'int64', [indices.length]);
+          const u = whole(full.with(axis, indices.length), 5);
+          const left = sum(mul(gather(x, i, axis), u));
+          const right = sum(mul(x, indexAdd(i, u, rows, axis)));
+          const [a, b] = await engine.evaluate([left, right]);
+          expect(toNumbers(a!)[0]! - toNumbers(b!)[0]!).toBe(0);
+        },
+      ),
+      { numRuns: 40, seed: 3 },
+    );
+  });
 });
 
 describe('repeated indices', () => {
