@@ -2,7 +2,7 @@
  * The contract of every runtime. The cases run in Node and, bundled, inside a browser page; what a
  * case returns is compared with what the CPU runtime in Node returns for it.
  */
-import { grad } from '../../src/autodiff/index.js';
+import { checkpoint, grad, scan } from '../../src/autodiff/index.js';
 import { Engine } from '../../src/engine/index.js';
 import {
   constant,
@@ -16,8 +16,23 @@ import {
   toNumbers,
 } from '../../src/graph/index.js';
 import { type EncodedModel, encode } from '../../src/onnx/index.js';
-import { add, expand, matmul, mul, neg, reshape, sub, sum } from '../../src/ops/index.js';
+import {
+  add,
+  dropout,
+  expand,
+  foldIn,
+  matmul,
+  mul,
+  neg,
+  randomBits,
+  randomUniform,
+  reshape,
+  sub,
+  sum,
+  zeros,
+} from '../../src/ops/index.js';
 import type { DeviceTensor, Runtime } from '../../src/runtime/index.js';
+import { bernoulliAt, bitsAt, foldKey, makeKey, uniformAt } from '../../src/util/index.js';
 import { holds, holdsNear, rejects, same } from './assert.js';
 
 /** One clause of the contract. */
@@ -304,6 +319,62 @@ export const runtimeCases: readonly RuntimeCase[] = [
       same('results', results, [1, 256, 9, 512, 25, 768, 49, 1024]);
       await engine.release();
       return undefined;
+    },
+  },
+  {
+    name: 'random draws are the same bits on every device',
+    async run(runtime) {
+      const key = input('key', 'int32', [2]);
+      const site = foldIn(key, 'site');
+      // More than one row of the generator, and a ragged end.
+      const shape = [3, 700];
+      const outputs = {
+        bits: randomBits(site, shape),
+        uniform: randomUniform(site, shape),
+        kept: dropout(randomUniform(site, shape), 0.25, key),
+      };
+      const words = makeKey(42, 7);
+      const fed = { key: hostTensor('int32', [2], Int32Array.from(words)) };
+      const [bits, uniform, kept] = await runOnce(runtime, model(outputs, runtime), fed);
+      const drawn = foldKey(words, 'site');
+      const indices = Array.from({ length: 2100 }, (_, i) => i);
+      same(
+        'bits',
+        toNumbers(bits!),
+        indices.map((i) => bitsAt(drawn, i)),
+      );
+      same(
+        'uniform',
+        toNumbers(uniform!),
+        indices.map((i) => uniformAt(drawn, i)),
+      );
+      same(
+        'mask',
+        toNumbers(kept!).map((v) => v !== 0),
+        indices.map((i) => bernoulliAt(words, i, 0.75) && uniformAt(drawn, i) !== 0),
+      );
+      return undefined;
+    },
+  },
+  {
+    name: 'a loop, a checkpoint and their gradients agree between runtimes',
+    async run(runtime) {
+      const w = input('w', 'float32', [4, 4]);
+      const xs = input('xs', 'float32', [3, 2, 4]);
+      const { carry, ys } = scan(
+        ([h], [x]) => {
+          const next = checkpoint((t) => mul(add(matmul(t!, w), x!), 0.5), [h!]);
+          return { carry: [next], ys: [mul(next, next)] };
+        },
+        { init: [zeros('float32', [2, 4])], xs: [xs], reverse: true },
+      );
+      const loss = add(sum(ys[0]!), sum(checkpoint((t) => mul(mul(t!, t!), t!), [carry[0]!])));
+      const [dw, dxs] = grad(loss, [w, xs]);
+      const values = await runOnce(runtime, model({ loss, dw: dw!, dxs: dxs! }, runtime), {
+        w: f32([4, 4], wave(16)),
+        xs: f32([3, 2, 4], wave(24, 1)),
+      });
+      return values.flatMap(toNumbers);
     },
   },
   {
