@@ -1,6 +1,7 @@
 /** One backend node test of ONNX: import it, run it, compare. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import * as ort from 'onnxruntime-node';
 import type { Engine } from '../../src/engine/engine.js';
 import { importOnnx } from '../../src/engine/import.js';
@@ -21,6 +22,7 @@ import {
   readOnnx,
   readTensor,
 } from '../../src/onnx/index.js';
+import { ModelSchema } from '../../src/onnx/proto/onnx_pb.js';
 
 interface StoredValue {
   readonly kind: 'tensor' | 'sequence' | 'optional' | 'nested';
@@ -186,6 +188,22 @@ function compare(got: readonly HostTensor[], want: readonly HostTensor[], stored
   return null;
 }
 
+/** Newest opset and IR version that this ONNX Runtime loads. */
+const NEWEST_LOADED = { opset: 26n, ir: 13n };
+
+/**
+ * The model as this ONNX Runtime loads it: a version stamp that is merely too new must not be taken
+ * for a kernel that is missing.
+ */
+function loadable(bytes: Uint8Array): Uint8Array {
+  const model = fromBinary(ModelSchema, bytes);
+  if (model.irVersion > NEWEST_LOADED.ir) model.irVersion = NEWEST_LOADED.ir;
+  for (const entry of model.opsetImport) {
+    if (entry.domain === '' && entry.version > NEWEST_LOADED.opset) entry.version = NEWEST_LOADED.opset;
+  }
+  return toBinary(ModelSchema, model);
+}
+
 /** Runs the original model in plain ONNX Runtime: what it says settles whose fault a failure is. */
 async function plain(
   folder: string,
@@ -198,7 +216,8 @@ async function plain(
     new Skipped('ONNX Runtime fails on the original model', (error as Error).message.slice(0, 200));
   let session: ort.InferenceSession;
   try {
-    session = await ort.InferenceSession.create(join(folder, 'model.onnx'), { logSeverityLevel: 4 });
+    const bytes = loadable(readFileSync(join(folder, 'model.onnx')));
+    session = await ort.InferenceSession.create(bytes, { logSeverityLevel: 4 });
   } catch (error) {
     return fails(error);
   }

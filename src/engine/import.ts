@@ -61,7 +61,7 @@ function probeModel(probe: Probe): EncodedModel {
 async function outputTypes(engine: Engine, probe: Probe): Promise<TensorType[]> {
   const session = await engine.runtime.load(probeModel(probe));
   try {
-    const declared = session.declaredOutputs();
+    const declared = session.declaredOutputs().filter(({ name }) => name.startsWith('out:'));
     const types = declared.map(({ dtype, shape }): TensorType | null =>
       dtype && shape?.every((d) => d !== null) ? { dtype, shape: shape as number[] } : null,
     );

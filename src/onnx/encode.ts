@@ -153,6 +153,8 @@ interface Shared {
   readonly constants: Map<string, string>;
   /** Operator set version of each domain. */
   readonly opsets: Map<string, number>;
+  /** Put before names that the encoder makes up, where names of the caller stand beside them. */
+  readonly prefix: string;
   next: number;
 }
 
@@ -218,7 +220,7 @@ class GraphEncoder implements OnnxEmitter {
     const { domain = '', outputs = 1 } = options;
     const mask = typeof outputs === 'number' ? new Array<boolean>(outputs).fill(true) : outputs;
     const id = this.shared.next++;
-    const output = mask.map((wanted, i) => (wanted ? `v${id}${i ? `_${i}` : ''}` : ''));
+    const output = mask.map((wanted, i) => (wanted ? `${this.shared.prefix}v${id}${i ? `_${i}` : ''}` : ''));
     const name = `n${id}_${opType}`;
     if (this.current) this.shared.origins.set(name, this.current);
     this.nodes.push(
@@ -249,7 +251,7 @@ class GraphEncoder implements OnnxEmitter {
     const key = `${formatType(value)}${large ? `@${identityOf(value.data)}` : `:${bytesOf(value).join(',')}`}`;
     const known = shared.constants.get(key);
     if (known !== undefined) return known;
-    const name = `c${shared.constants.size}`;
+    const name = `${shared.prefix}c${shared.constants.size}`;
     shared.constants.set(key, name);
     if (large) {
       shared.external.push({ path: name, data: bytesOf(value) });
@@ -296,13 +298,13 @@ class GraphEncoder implements OnnxEmitter {
     const names = new Map<Tensor, string>(captured);
     for (const name of captured.values()) this.captured.add(name);
     const inputs = body.inputs.filter((t) => !captured.has(t));
-    for (const t of inputs) names.set(t, `b${this.shared.next++}`);
+    for (const t of inputs) names.set(t, `${this.shared.prefix}b${this.shared.next++}`);
     const encoder = new GraphEncoder(this.shared, names);
     encoder.current = this.current;
     encoder.emit(body.outputs);
     const output = encoder.finish(
       body.outputs,
-      body.outputs.map(() => `r${this.shared.next++}`),
+      body.outputs.map(() => `${this.shared.prefix}r${this.shared.next++}`),
     );
     const proto = create(GraphSchema, {
       name: 'body',
@@ -364,6 +366,7 @@ export function encode({
       ['', OPSET],
       ['com.microsoft', 1],
     ]),
+    prefix: keepNames ? 'graft.' : '',
     next: 0,
   };
   const names = new Map<Tensor, string>();

@@ -4,3 +4,4 @@ export * from './transfer.js';
 export * from './import/index.js';
 export type { ExternalReader } from './tensor-value.js';
 export * from './read.js';
+export * from './write.js';

@@ -16,8 +16,11 @@ import {
 import { isExternal, tensorProtoValue } from './tensor-value.js';
 import { checkWire } from './wire-check.js';
 
-/** Oldest opset of the default domain that ONNX Runtime, and so Graft, gives a meaning to. */
-const OLDEST_OPSET = 7;
+/**
+ * Opset of the default domain from which on Graft's rules hold. Older files are read as far as
+ * their operators mean the same in this one.
+ */
+export const OLDEST_OPSET = 7;
 /** Newest opset whose definitions Graft knows; a later file is refused instead of misread. */
 export const NEWEST_OPSET = 28;
 /** Protocol buffers cannot be larger; bigger weights lie in external data. */
@@ -79,7 +82,7 @@ export function opsetMap(
 function checkDefaultOpset(opsets: ReadonlyMap<string, number>): void {
   const opset = opsets.get('');
   if (opset === undefined) return;
-  if (opset < OLDEST_OPSET || opset > NEWEST_OPSET) {
+  if (opset > NEWEST_OPSET) {
     throw new WeightsError(
       `The model is written in ONNX opset ${opset}; Graft reads ${OLDEST_OPSET} to ${NEWEST_OPSET}. Convert it with onnx.version_converter.convert_version, or export it again.`,
       { opset },

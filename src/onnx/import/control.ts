@@ -2,6 +2,8 @@
  * Branches and loops. What is decided while importing is written out, so that gradients flow; the
  * rest is carried as ONNX control flow, without a gradient.
  */
+import { scan } from '../../autodiff/index.js';
+import { WeightsError } from '../../errors.js';
 import {
   type GraphBody,
   input,
@@ -15,7 +17,6 @@ import {
   Tensor,
   type TensorType,
 } from '../../graph/index.js';
-import { scan } from '../../autodiff/index.js';
 import * as ops from '../../ops/index.js';
 import { LateAttrs } from './native.js';
 import type { OnnxNode, Rule, Rules } from './rule.js';
@@ -151,20 +152,41 @@ function value(node: OnnxNode, i: number): Value {
   return node.has(i) ? node.value(i) : { kind: 'optional', value: null };
 }
 
+/** Throws, naming the inputs to fix, unless the number of rounds and the condition are known. */
+async function requireKnown(node: OnnxNode): Promise<void> {
+  if (node.has(0)) await node.constant(0);
+  if (node.has(1)) await node.constant(1);
+}
+
 /** A loop whose number of rounds is decided at run time, or too large to write out. */
 async function carried(node: OnnxNode, carries: number, scans: number): Promise<readonly Tensor[]> {
   const body = node.graph('body');
-  const init = Array.from({ length: carries }, (_, i) => node.tensor(i + 2));
+  const given = Array.from({ length: carries }, (_, i) => value(node, i + 2));
+  if (given.some((v) => kindOf(v) !== 'tensor' && kindOf(v) !== 'initializer')) {
+    // ONNX loops can carry sequences, graphs of tensors cannot: the loop must be written out.
+    await requireKnown(node);
+    node.fail('carries sequences or optionals, and its end is not known while importing.');
+  }
+  const init = given.map((_, i) => node.tensor(i + 2));
   const mark = nextNodeId();
   const formals = [
     input('iteration', 'int64', []),
     input('condition', 'bool', []),
     ...init.map((t, i) => input(`carry.${i}`, t.dtype, t.shape)),
   ];
-  const results = tensors(node, await node.host.body(body, formals, node.scope), 'A result of its body');
+  let traced: readonly Value[];
+  try {
+    traced = await node.host.body(body, formals, node.scope);
+  } catch (error) {
+    // A size inside depends on the round, so the rounds must be known.
+    if (error instanceof WeightsError && error.code === 'onnx-dynamic') await requireKnown(node);
+    throw error;
+  }
+  const results = tensors(node, traced, 'A result of its body');
   for (const [i, t] of init.entries()) {
     const after = results[i + 1]!;
     if (after.dtype !== t.dtype || !sameShape(after.shape, t.shape)) {
+      await requireKnown(node);
       node.fail(
         `its value ${i} changes from [${t.shape.join(',')}] to [${after.shape.join(',')}] in a round; only a loop decided while importing can grow.`,
         'onnx-dynamic-loop',
@@ -195,25 +217,59 @@ async function carried(node: OnnxNode, carries: number, scans: number): Promise<
 
 /** ONNX Scan over any axes, in any directions, as Graft's scan over leading axes. */
 const scanRule: Rule = async (node) => {
-  const body = node.graph('body');
-  // Version 8 had a batch axis and a first input with lengths.
-  if (node.opset < 9) node.fail('Scan of opset 8 has a batch axis; convert the model to opset 9 or later.');
+  if (node.opset < 9) return batchedScan(node);
   const count = node.int('num_scan_inputs');
   const carries = node.inputCount - count;
-  const results = body.output.length - carries;
-  if (carries < 0 || results < 0 || body.input.length !== node.inputCount) {
-    node.fail('its body does not fit its inputs.');
-  }
-  const none = (n: number) => new Array<number>(n).fill(0);
-  const axes = node.ints('scan_input_axes', none(count));
-  const directions = node.ints('scan_input_directions', none(count));
-  const init = Array.from({ length: carries }, (_, i) => node.tensor(i));
-  const xs = Array.from({ length: count }, (_, i) => {
+  if (carries < 0 || count < 1) node.fail(`scans ${count} of its ${node.inputCount} inputs.`);
+  const none = new Array<number>(count).fill(0);
+  const axes = node.ints('scan_input_axes', none);
+  const directions = node.ints('scan_input_directions', none);
+  const xs = none.map((_, i) => {
     const x = node.tensor(carries + i);
-    const axis = node.axis(axes[i]!, x.rank);
+    const axis = node.axis(axes[i] ?? 0, x.rank);
     const first = ops.transpose(x, [axis, ...[...x.shape.keys()].filter((a) => a !== axis)]);
     return directions[i] ? ops.flip(first, 0) : first;
   });
+  const init = Array.from({ length: carries }, (_, i) => node.tensor(i));
+  const { carry, ys } = await scanOver(node, init, xs);
+  const zeros = ys.map(() => 0);
+  const outAxes = node.ints('scan_output_axes', zeros);
+  const outDirections = node.ints('scan_output_directions', zeros);
+  const placed = ys.map((y, i) => {
+    const turned = outDirections[i] ? ops.flip(y, 0) : y;
+    const axis = node.axis(outAxes[i] ?? 0, y.rank);
+    return ops.transpose(turned, [...y.shape.keys()].slice(1).toSpliced(axis, 0, 0));
+  });
+  return [...carry, ...placed];
+};
+
+/** Opset 8 had a batch in front of every input, and a first input with lengths. */
+async function batchedScan(node: OnnxNode): Promise<readonly Tensor[]> {
+  const count = node.int('num_scan_inputs');
+  const carries = node.inputCount - 1 - count;
+  if (node.has(0)) node.fail('gives each sample its own length; convert the model to opset 9 or later.');
+  if (carries < 0 || count < 1) node.fail(`scans ${count} of its ${node.inputCount - 1} inputs.`);
+  const inputs = Array.from({ length: node.inputCount - 1 }, (_, i) => node.tensor(i + 1));
+  const batch = inputs[0]?.shape[0] ?? node.fail('has no batch axis.');
+  if (batch < 1 || batch > MAX_UNROLLED) node.fail(`cannot be written out for a batch of ${batch}.`);
+  const samples: (readonly Tensor[])[] = [];
+  for (let b = 0; b < batch; b++) {
+    const one = inputs.map((t) =>
+      ops.squeeze(ops.slice(t, { starts: [b], ends: [b + 1], axes: [0] }), 0),
+    );
+    const { carry, ys } = await scanOver(node, one.slice(0, carries), one.slice(carries));
+    samples.push([...carry, ...ys]);
+  }
+  return samples[0]!.map((_, i) => ops.stack(samples.map((s) => s[i]!), 0));
+}
+
+/** Traces the body and scans it over the leading axes of `xs`. */
+async function scanOver(node: OnnxNode, init: readonly Tensor[], xs: readonly Tensor[]) {
+  const body = node.graph('body');
+  const carries = init.length;
+  if (body.input.length !== carries + xs.length || body.output.length < carries) {
+    node.fail('its body does not fit its inputs.');
+  }
   const carryIn = init.map((t, i) => input(`carry.${i}`, t.dtype, t.shape));
   const sliceIn = xs.map((t, i) => input(`slice.${i}`, t.dtype, t.shape.slice(1)));
   const traced = tensors(
@@ -221,7 +277,7 @@ const scanRule: Rule = async (node) => {
     await node.host.body(body, [...carryIn, ...sliceIn], node.scope),
     'A result of its body',
   );
-  const made = scan(
+  return scan(
     (carry, slices) => {
       const given = new Map<Tensor, Tensor>();
       for (const [i, t] of carryIn.entries()) given.set(t, carry[i]!);
@@ -231,16 +287,7 @@ const scanRule: Rule = async (node) => {
     },
     { init, xs },
   );
-  const outAxes = node.ints('scan_output_axes', none(results));
-  const outDirections = node.ints('scan_output_directions', none(results));
-  const ys = made.ys.map((y, i) => {
-    const turned = outDirections[i] ? ops.flip(y, 0) : y;
-    const axis = node.axis(outAxes[i]!, y.rank);
-    const perm = [...y.shape.keys()].slice(1).toSpliced(axis, 0, 0);
-    return ops.transpose(turned, perm);
-  });
-  return [...made.carry, ...ys];
-};
+}
 
 /** Rules of control flow. */
 export const controlRules: Rules = { If: ifRule, Loop: loop, Scan: scanRule };

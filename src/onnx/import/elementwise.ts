@@ -80,16 +80,8 @@ const pow: Rule = (node) => {
   });
 };
 
-const mod: Rule = (node) => {
-  const [a, b] = [node.tensor(0), node.tensor(1)];
-  return node.native({
-    opType: 'Mod',
-    inputs: [a, b],
-    attrs: { fmod: { int: node.int('fmod', 0) } },
-    outputs: [{ dtype: a.dtype, shape: ops.broadcastShapes('Mod', a.shape, b.shape) }],
-    reason: 'A remainder jumps; Graft has no rule for its derivative here.',
-  });
-};
+const mod: Rule = (node) =>
+  ops.mod(node.tensor(0), node.tensor(1), { truncated: node.flag('fmod') });
 
 /** Bounds are attributes before opset 11, inputs since. Where they cross, the upper one wins. */
 const clip: Rule = async (node) => {

@@ -17,10 +17,17 @@ import {
 } from '../../graph/index.js';
 import { nodeLabel, orderNodes } from '../node-order.js';
 import type { Graph as GraphProto, Node as NodeProto } from '../proto/onnx_pb.js';
-import { functionKey, normalDomain, type OnnxModel, opsetMap } from '../read.js';
+import {
+  functionKey,
+  NEWEST_OPSET,
+  normalDomain,
+  OLDEST_OPSET,
+  type OnnxModel,
+  opsetMap,
+} from '../read.js';
 import { type ExternalReader, loadTensorProto, tensorProtoType } from '../tensor-value.js';
 import { bindAttributes } from './functions.js';
-import { importOpaque, type OnnxEvaluator, runNode } from './opaque.js';
+import { definitionAt, importOpaque, type OnnxEvaluator, runNode } from './opaque.js';
 import { ruleFor } from './registry.js';
 import { type ImportHost, OnnxNode } from './rule.js';
 import { kindOf, Scope, type Value } from './values.js';
@@ -177,6 +184,7 @@ export class Importer implements ImportHost {
       );
     }
     const node = new OnnxNode(proto, opset, this, scope);
+    if (domain === '' && opset < OLDEST_OPSET) this.requireCurrent(node);
     await node.prepare();
     try {
       const rule = ruleFor(domain, proto.opType);
@@ -193,6 +201,15 @@ export class Importer implements ImportHost {
         { code: 'onnx-node', cause: error },
       );
     }
+  }
+
+  /** An operator of an old file must mean what it means to the rules. */
+  private requireCurrent(node: OnnxNode): void {
+    if (definitionAt(node.opType, node.opset) === definitionAt(node.opType, OLDEST_OPSET)) return;
+    node.fail(
+      `the operator has changed since, and Graft reads opset ${OLDEST_OPSET} to ${NEWEST_OPSET}. Convert the model with onnx.version_converter.convert_version, or export it again.`,
+      'onnx-opset',
+    );
   }
 
   /** Folds a result of constants on the spot, so that shape arithmetic never grows. */

@@ -1,5 +1,5 @@
 /** Reductions, cumulative sums, and operators that order or pick elements. */
-import { constant, isFloat, scalar, type Tensor } from '../../graph/index.js';
+import { constant, type DType, isFloat, scalar, sizeOf, type Tensor } from '../../graph/index.js';
 import * as ops from '../../ops/index.js';
 import type { OnnxNode, Rule, Rules } from './rule.js';
 
@@ -23,17 +23,27 @@ function reduction(since: number, fn: Reduce, noop: (x: Tensor) => Tensor = (x) 
 }
 
 function reduce(node: OnnxNode, x: Tensor, fn: Reduce, options: ops.ReduceOptions): Tensor {
+  const axes = ops.normalizeAxes(node.opType, options.axes, x.rank);
+  const shape = ops.reducedShape(x.shape, axes, options.keepDims ?? false);
+  const identity = emptyResult(node.opType, x.dtype);
+  // Nothing is reduced: the result is what leaves every other value as it is.
+  if (identity !== null && x.size === 0 && sizeOf(shape) > 0) return ops.full(x.dtype, shape, identity);
   // Graft computes in floats; what is asked of integers is done by ONNX Runtime.
   if (isFloat(x.dtype)) return fn(x, options);
-  const axes = ops.normalizeAxes(node.opType, options.axes, x.rank);
-  const keepDims = options.keepDims ?? false;
   return node.native({
     opType: node.opType,
     inputs: [x, index(axes)],
-    attrs: { keepdims: { int: keepDims ? 1 : 0 } },
-    outputs: [{ dtype: x.dtype, shape: ops.reducedShape(x.shape, axes, keepDims) }],
+    attrs: { keepdims: { int: options.keepDims ? 1 : 0 } },
+    outputs: [{ dtype: x.dtype, shape }],
     reason: 'Integers have no derivative.',
   })[0]!;
+}
+
+/** What the maximum or minimum of nothing is; null for other reductions, whose rules know. */
+function emptyResult(opType: string, dtype: DType): number | null {
+  if (!isFloat(dtype)) return null;
+  if (opType === 'ReduceMax') return Number.NEGATIVE_INFINITY;
+  return opType === 'ReduceMin' ? Number.POSITIVE_INFINITY : null;
 }
 
 function index(values: readonly number[]): Tensor {

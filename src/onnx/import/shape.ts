@@ -260,7 +260,8 @@ const spaceToDepth: Rule = (node) => {
   const b = node.int('blocksize');
   if (b < 1 || h % b || w % b) node.fail(`${h} x ${w} cannot be cut into blocks of ${b} x ${b}.`);
   const parts = ops.reshape(x, [n, c, h / b, b, w / b, b]);
-  return ops.reshape(ops.transpose(parts, [0, 3, 5, 1, 2, 4]), [n, c * b * b, h / b, w / b]);
+  const perm = node.string('mode', 'DCR') === 'CRD' ? [0, 1, 3, 5, 2, 4] : [0, 3, 5, 1, 2, 4];
+  return ops.reshape(ops.transpose(parts, perm), [n, c * b * b, h / b, w / b]);
 };
 
 const centerCropPad: Rule = async (node) => {
