@@ -66,8 +66,9 @@ export const checkpointOp = defineOp<{ border: number }>({
 
 /**
  * `fn(...inputs)`, recomputed in the backward pass: of everything that `fn` makes, only the results
- * live on until then. Values and gradients are the same as without, bit for bit, random draws
- * included: they are keyed.
+ * live on until then. The copy does the same arithmetic, random draws included (they are keyed),
+ * and so gives the same bits; only where ONNX Runtime fuses on the condition that nobody else
+ * reads a value (1/x y into y/x) can last bits differ.
  * @param fn the region, a layer or a block of a network; it may use tensors from outside
  * @example
  * let h = x;

@@ -285,6 +285,7 @@ export const maskScaleOp = defineOp<{ scale: number }>({
     const factor = emit.one('Mul', [mask, emit.scalar(dtype, attrs.scale)]);
     return emit.one('Mul', [emit.name(x!), factor]);
   },
+  elementwise: true,
 });
 
 /** scale x where `keep` (bool, broadcast) is true, 0 elsewhere. */

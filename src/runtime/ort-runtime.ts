@@ -149,6 +149,8 @@ export class OrtRuntime implements Runtime {
     try {
       const raw = await this.open(model.bytes, {
         externalData: model.external.map(({ path, data }) => ({ path, data })),
+        // Errors only: warnings are about ONNX Runtime's own rewrites, nothing a caller can change.
+        logSeverityLevel: 3,
         ...(options.profile ? { enableProfiling: true, profileFilePrefix: options.profile } : {}),
       });
       return new OrtSession(raw, model, this.memory);
