@@ -52,6 +52,8 @@ def number(v):
 
 def tensor(t):
     t = t.detach()
+    if t._is_zerotensor():  # autograd's stand-in for a known zero has no storage to read
+        t = torch.zeros(t.shape, dtype=t.dtype)
     return {
         "dtype": DTYPES[t.dtype],
         "shape": list(t.shape),
@@ -65,8 +67,11 @@ class Family:
     def __init__(self):
         self.ops = {}
 
-    def add(self, op, case, fn, inputs, args=None, second=False, grads=True):
-        """fn(*inputs) -> tensor or tuple of tensors. `args` is handed to the test as it is."""
+    def add(self, op, case, fn, inputs, args=None, second=False, grads=True, kink=None):
+        """fn(*inputs) -> tensor or tuple of tensors. `args` is handed to the test as it is.
+
+        `kink` says why central differences do not hold for this case (ties, infinities).
+        """
         inputs = [x.clone() for x in inputs]
         floats = [x.dtype == torch.float64 and grads for x in inputs]
         for x, f in zip(inputs, floats):
@@ -79,6 +84,8 @@ class Family:
             "inputs": [tensor(x) for x in inputs],
             "outputs": [tensor(y) for y in outs],
         }
+        if kink:
+            entry["kink"] = kink
         diff = [y for y in outs if y.requires_grad]
         if diff and any(floats):
             seed = zlib.crc32(f"{op}/{case}".encode()) % 1000

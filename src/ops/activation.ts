@@ -39,13 +39,6 @@ export const sigmoidOp = unaryOp('sigmoid', 'Sigmoid', ({ outputs: [y], dy }) =>
 /** max(x, 0). dx = dy where x > 0, else 0 (at 0 too, as in PyTorch). */
 export const reluOp = unaryOp('relu', 'Relu', ({ outputs: [y], dy }) => [mul(dy, step(y!))]);
 
-/** min(max(x, 0), 6). dx = dy where 0 < x < 6, else 0. */
-export const relu6Op = activation<undefined>(
-  'relu6',
-  ({ outputs: [y], dy }) => [mul(dy, mul(step(y!), step(sub(6, y!))))],
-  (emit, x, _, { dtype }) => emit.one('Clip', [x, emit.scalar(dtype, 0), emit.scalar(dtype, 6)]),
-);
-
 /** x where x > 0, slope x elsewhere. dx = dy or slope dy. */
 export const leakyReluOp = activation<{ slope: number }>(
   'leakyRelu',
@@ -86,11 +79,16 @@ export const siluOp = activation<undefined>(
     const s = sigmoid(x!);
     return [mul(dy, add(s, mul(y!, sub(1, s))))];
   },
-  (emit, x, _, { dtype }) =>
-    // One fused pass, where its kernel exists; it computes x sigmoid(alpha x).
-    dtype === 'float32' && emit.target !== 'webgpu'
-      ? emit.one('QuickGelu', [x], { alpha: { float: 1 } }, 'com.microsoft')
-      : emit.one('Mul', [x, emit.one('Sigmoid', [x])]),
+  (emit, x, _, { dtype }) => {
+    if (dtype === 'float32' && emit.target !== 'webgpu') {
+      // One fused pass: x sigmoid(alpha x).
+      return emit.one('QuickGelu', [x], { alpha: { float: 1 } }, 'com.microsoft');
+    }
+    // ONNX Runtime would fuse a product with a sigmoid into that kernel, which is float32 only; a
+    // quotient it leaves alone.
+    const one = emit.scalar(dtype, 1);
+    return emit.one('Div', [x, emit.one('Add', [emit.one('Exp', [emit.one('Neg', [x])]), one])]);
+  },
 );
 
 /** clip(alpha x + beta, 0, 1). dx = alpha dy where 0 < y < 1, else 0. */
@@ -134,10 +132,11 @@ interface GeluAttrs {
 export const geluOp = activation<GeluAttrs>(
   'gelu',
   ({ inputs: [x], dy, attrs }) => [mul(dy, geluSlopeOp.one([x!], attrs))],
-  (emit, x, { approximate }) =>
-    approximate === 'tanh'
+  (emit, x, { approximate }, { rank }) =>
+    // FastGelu is the tanh form with a vectorised kernel; it does not take scalars.
+    approximate === 'tanh' && rank > 0
       ? emit.one('FastGelu', [x], {}, 'com.microsoft')
-      : emit.one('Gelu', [x], { approximate: { string: 'none' } }),
+      : emit.one('Gelu', [x], { approximate: { string: approximate } }),
 );
 
 /**
@@ -218,7 +217,7 @@ export function relu(x: Tensor): Tensor {
 
 /** min(max(x, 0), 6); the gradient at 0 and 6 is 0. */
 export function relu6(x: Tensor): Tensor {
-  return relu6Op.one([x], undefined);
+  return clip(x, { min: 0, max: 6 });
 }
 
 /**

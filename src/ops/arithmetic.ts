@@ -1,13 +1,16 @@
 /** Elementwise arithmetic with broadcasting. The set is closed under differentiation. */
 import {
+  constantValue,
   defineOp,
   type GradRule,
   isFloat,
   type NoGrad,
+  type OnnxEmitter,
   type Op,
   scalar,
   type Tensor,
   type TensorType,
+  toNumbers,
 } from '../graph/index.js';
 import { broadcastShapes, requireFloat, requireSameDType } from './check.js';
 import { type ElementRule, type Fold, foldElementwise } from './fold.js';
@@ -76,19 +79,43 @@ export const mulOp = binary(
   { float: (a, b) => a * b, int: (a, b) => a * b },
 );
 
+/**
+ * Emits a divisor for integers. The smallest integer divided by -1 overflows, which the processor
+ * answers by ending the process; so -1 is replaced by 1 unless the divisor is known.
+ * @returns the divisor to use, and where it was -1 (null when it cannot be)
+ */
+export function emitSafeDivisor(
+  emit: OnnxEmitter,
+  b: Tensor,
+): { divisor: string; minusOne: string | null } {
+  const name = emit.name(b);
+  const known = constantValue(b);
+  const wide = b.dtype === 'int32' || b.dtype === 'int64';
+  if (!wide || (known && !toNumbers(known).includes(-1))) return { divisor: name, minusOne: null };
+  const minusOne = emit.one('Equal', [name, emit.scalar(b.dtype, -1)]);
+  return { divisor: emit.one('Where', [minusOne, emit.scalar(b.dtype, 1), name]), minusOne };
+}
+
 /** a / b; integers are truncated towards zero. da = dy / b, db = -dy y / b. */
-export const divOp = binary(
-  'div',
-  'Div',
-  ({ inputs: [a, b], outputs: [y], dy, needs }) => {
+export const divOp = defineOp<undefined>({
+  name: 'div',
+  infer: (inputs) => inferBinary('div', inputs),
+  grad: ({ inputs: [a, b], outputs: [y], dy, needs }) => {
     const da = div(dy, b!);
     return [
       needs[0] ? sumTo(da, a!.shape) : null,
       needs[1] ? sumTo(neg(mul(da, y!)), b!.shape) : null,
     ];
   },
-  { float: (a, b) => a / b, int: (a, b) => a / b },
-);
+  onnx: (emit, { inputs: [a, b] }) => {
+    const name = emit.name(a!);
+    const { divisor, minusOne } = emitSafeDivisor(emit, b!);
+    const quotient = emit.one('Div', [name, divisor]);
+    return minusOne ? emit.one('Where', [minusOne, emit.one('Neg', [name]), quotient]) : quotient;
+  },
+  fold: foldElementwise({ float: (a, b) => a / b, int: (a, b) => a / b }),
+  elementwise: true,
+});
 
 /** a + b with broadcasting. */
 export function add(a: Operand, b: Operand): Tensor {

@@ -12,7 +12,17 @@ import {
   type Tensor,
   toNumbers,
 } from '../graph/index.js';
-import { add, div, inferBinary, mul, neg, type Operand, operands, sub } from './arithmetic.js';
+import {
+  add,
+  div,
+  emitSafeDivisor,
+  inferBinary,
+  mul,
+  neg,
+  type Operand,
+  operands,
+  sub,
+} from './arithmetic.js';
 import { requireDType } from './check.js';
 import {
   emitCast,
@@ -22,6 +32,7 @@ import {
   lessEqual,
   logicalAnd,
   requireNumber,
+  step,
   where,
 } from './compare.js';
 import { type ElementRule, foldElementwise, larger, smaller } from './fold.js';
@@ -30,6 +41,14 @@ import { log, reciprocal, round, rsqrt, sqrt, square } from './unary.js';
 
 /** Types for which the CPU has no Min, Max and Clip, and a wider one that has. */
 const EXTREMA_IN: Partial<Record<DType, DType>> = { int16: 'int32', uint16: 'int32' };
+
+/**
+ * Emits the smaller (`Less`) or larger (`Greater`) of two int64 values. ONNX Runtime's own Min, Max
+ * and Clip compare the low words of int64 as signed (1.30, AVX), and are wrong beyond 2^31.
+ */
+function emitInt64Extremum(emit: OnnxEmitter, order: string, [a, b]: readonly string[]): string {
+  return emit.one('Where', [emit.one(order, [a!, b!]), a!, b!]);
+}
 
 /** Emits an operator in a wider type where the CPU has no kernel for that of the inputs. */
 function emitWide(
@@ -56,10 +75,11 @@ function share(dy: Tensor, lost: Tensor, lostOrTied: Tensor): Tensor {
 
 function extremum(
   name: string,
-  onnx: string,
+  onnx: 'Min' | 'Max',
   loses: (a: Tensor, b: Tensor) => [Tensor, Tensor],
   rule: ElementRule,
 ): Op<undefined> {
+  const order = onnx === 'Min' ? 'Less' : 'Greater';
   return defineOp<undefined>({
     name,
     infer: (inputs) => {
@@ -71,8 +91,8 @@ function extremum(
       needs[1] ? sumTo(share(dy, ...loses(b!, a!)), b!.shape) : null,
     ],
     onnx: (emit, { inputs: [a, b] }) =>
-      emitWide(emit, a!.dtype, EXTREMA_IN, [emit.name(a!), emit.name(b!)], (names) =>
-        emit.one(onnx, names),
+      emitWide(emit, a!.dtype, EXTREMA_IN, [emit.name(a!), emit.name(b!)], (names, dtype) =>
+        dtype === 'int64' ? emitInt64Extremum(emit, order, names) : emit.one(onnx, names),
       ),
     fold: foldElementwise(rule),
     elementwise: true,
@@ -106,25 +126,30 @@ interface Bounds {
   readonly max?: number;
 }
 
-/**
- * max(min, min(x, max)); NaN stays. dx = dy where x lies within the bounds, the bounds included:
- * there, and only there, the result equals x.
- */
+/** A factor that is 1 where y, known to lie within the bounds, lies strictly within them; else 0. */
+function strictlyInside(y: Tensor, { min, max }: Bounds): Tensor {
+  const above = min === undefined ? null : min === 0 ? y : sub(y, min);
+  const below = max === undefined ? null : sub(max, y);
+  return step(above && below ? mul(above, below) : (above ?? below)!);
+}
+
+/** min(max(x, min), max); NaN stays. dx = dy strictly within the bounds, 0 on and beyond them. */
 export const clipOp = defineOp<Bounds>({
   name: 'clip',
   infer: ([x]) => {
     requireNumber('clip', [x!]);
     return { dtype: x!.dtype, shape: x!.shape };
   },
-  grad: ({ inputs: [x], outputs: [y], dy }) => [mul(dy, cast(equal(x!, y!), dy.dtype))],
+  grad: ({ outputs: [y], dy, attrs }) => [mul(dy, strictlyInside(y!, attrs))],
   onnx: (emit, { inputs: [x], attrs: { min, max } }) =>
-    emitWide(emit, x!.dtype, EXTREMA_IN, [emit.name(x!)], ([name], dtype) =>
-      emit.one('Clip', [
-        name!,
-        min === undefined ? '' : emit.scalar(dtype, min),
-        ...(max === undefined ? [] : [emit.scalar(dtype, max)]),
-      ]),
-    ),
+    emitWide(emit, x!.dtype, EXTREMA_IN, [emit.name(x!)], ([name], dtype) => {
+      const bound = (value: number | undefined) =>
+        value === undefined ? '' : emit.scalar(dtype, value);
+      const [low, high] = [bound(min), bound(max)];
+      if (dtype !== 'int64') return emit.one('Clip', high ? [name!, low, high] : [name!, low]);
+      const raised = low ? emitInt64Extremum(emit, 'Greater', [name!, low]) : name!;
+      return high ? emitInt64Extremum(emit, 'Less', [raised, high]) : raised;
+    }),
   fold: ([x], { min, max }, outputs) =>
     foldElementwise({
       float: (v) => Math.min(max ?? v, Math.max(min ?? v, v)),
@@ -159,8 +184,11 @@ export function clip(x: Tensor, { min, max }: Bounds): Tensor {
     const [low, high] = rangeOf(x.dtype);
     return Math.min(high, Math.max(low, value));
   };
-  if (min === undefined && max === undefined) return x;
-  return clipOp.one([x], { min: bound(min), max: bound(max) });
+  // A bound at infinity binds nothing, and would spoil the gradient's arithmetic.
+  const low = min === Number.NEGATIVE_INFINITY ? undefined : bound(min);
+  const high = max === Number.POSITIVE_INFINITY ? undefined : bound(max);
+  if (low === undefined && high === undefined) return x;
+  return clipOp.one([x], { min: low, max: high });
 }
 
 /**
@@ -259,13 +287,14 @@ export const modOp = defineOp<{ truncated: boolean }>({
     needs[1] ? sumTo(neg(mul(dy, round(div(sub(a!, y!), b!)))), b!.shape) : null,
   ],
   onnx: (emit, { inputs: [a, b], attrs: { truncated } }) => {
-    const names = [emit.name(a!), emit.name(b!)];
     const { dtype } = a!;
-    if (truncated) return emit.one('Mod', names, { fmod: { int: 1 } });
+    const fmod = { fmod: { int: 1 } };
+    const names = [emit.name(a!), emitSafeDivisor(emit, b!).divisor];
+    if (truncated) return emit.one('Mod', names, fmod);
     if (!isFloat(dtype)) return emit.one('Mod', names);
     // ONNX leaves the floored remainder of floats out: take the truncated one, and add b where
     // the signs differ.
-    const rest = emit.one('Mod', names, { fmod: { int: 1 } });
+    const rest = emit.one('Mod', names, fmod);
     const signs = emit.one('Mul', [emit.one('Sign', [rest]), emit.one('Sign', [names[1]!])]);
     const differ = emit.one('Less', [signs, emit.scalar(dtype, 0)]);
     const fix = emit.one('Where', [differ, names[1]!, emit.scalar(dtype, 0)]);

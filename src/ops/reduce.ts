@@ -1,6 +1,7 @@
 /** Reductions over axes besides the sum, which lies with the core in layout.ts. */
 import { ConfigError, ShapeError } from '../errors.js';
 import {
+  type DType,
   defineOp,
   formatType,
   type GradRule,
@@ -36,9 +37,11 @@ interface ReduceSpec {
   readonly fold?: OpSpec<ReduceAttrs>['fold'];
   /** A wider type for those without a kernel on the CPU. */
   readonly wide?: (type: TensorType) => 'int32' | 'int64' | undefined;
+  /** How to emit the reduction of int64, if not by `onnx`; keeps the reduced axes. */
+  readonly int64?: (emit: OnnxEmitter, x: string, axes: readonly number[]) => string;
 }
 
-function reduction({ name, onnx, check, grad, fold, wide }: ReduceSpec): Op<ReduceAttrs> {
+function reduction({ name, onnx, check, grad, fold, wide, int64 }: ReduceSpec): Op<ReduceAttrs> {
   return defineOp<ReduceAttrs>({
     name,
     infer: ([x], { axes, keepDims }) => {
@@ -47,11 +50,17 @@ function reduction({ name, onnx, check, grad, fold, wide }: ReduceSpec): Op<Redu
     },
     grad,
     onnx: (emit, { inputs: [x], attrs: { axes, keepDims } }) => {
-      const make = (name: string, e: OnnxEmitter = emit) =>
-        e.one(onnx, [name, e.ints(axes)], { keepdims: { int: keepDims ? 1 : 0 } });
+      const make = (source: string, dtype: DType) => {
+        if (dtype !== 'int64' || !int64) {
+          const keepdims = { int: keepDims ? 1 : 0 };
+          return emit.one(onnx, [source, emit.ints(axes)], { keepdims });
+        }
+        const kept = int64(emit, source, axes);
+        return keepDims ? kept : emit.one('Squeeze', [kept, emit.ints(axes)]);
+      };
       const via = wide?.(x!);
-      if (!via) return make(emit.name(x!));
-      return emitCast(emit, make(emitCast(emit, emit.name(x!), via)), x!.dtype);
+      if (!via) return make(emit.name(x!), x!.dtype);
+      return emitCast(emit, make(emitCast(emit, emit.name(x!), via), via), x!.dtype);
     },
     ...(fold ? { fold } : {}),
   });
@@ -99,11 +108,28 @@ const toWinners: GradRule<ReduceAttrs> = ({ inputs: [x], outputs: [y], dy, attrs
   return [mul(wins, div(restored(dy, x!, axes), winners))];
 };
 
-const NO_EXTREMUM: readonly string[] = ['int16', 'uint16', 'uint32', 'uint64'];
-
+/** A wider type for those in which the CPU has no ReduceMax; for uint64 there is none. */
 function extremumWide({ dtype }: TensorType): 'int32' | 'int64' | undefined {
-  if (!NO_EXTREMUM.includes(dtype)) return undefined;
-  return dtype.endsWith('16') ? 'int32' : 'int64';
+  if (dtype === 'uint32') return 'int64';
+  return dtype === 'int16' || dtype === 'uint16' ? 'int32' : undefined;
+}
+
+/**
+ * The extremum of int64 as the first of a sort along each axis: ONNX Runtime's own compares the low
+ * words as signed (1.30, AVX), and is wrong beyond 2^31.
+ */
+function firstOf(largest: boolean): ReduceSpec['int64'] {
+  return (emit, x, axes) =>
+    axes.reduce(
+      (value, axis) =>
+        emit.node(
+          'TopK',
+          [value, emit.ints([1])],
+          { axis: { int: axis }, largest: { int: largest ? 1 : 0 } },
+          { outputs: 2 },
+        )[0]!,
+      x,
+    );
 }
 
 /** Largest element over axes. dx = dy, shared equally among the elements that are largest. */
@@ -114,6 +140,7 @@ export const reduceMaxOp = reduction({
   grad: toWinners,
   fold: foldReduce({ float: larger, int: larger }),
   wide: extremumWide,
+  int64: firstOf(true),
 });
 
 /** Smallest element over axes. dx = dy, shared equally among the elements that are smallest. */
@@ -124,6 +151,7 @@ export const reduceMinOp = reduction({
   grad: toWinners,
   fold: foldReduce({ float: smaller, int: smaller }),
   wide: extremumWide,
+  int64: firstOf(false),
 });
 
 /**
@@ -198,27 +226,27 @@ const LOWEST: Readonly<Record<string, number>> = {
   float64: -Number.MAX_VALUE,
 };
 
-function reduce(op: Op<ReduceAttrs>, name: string, skipOnes: boolean) {
+function reduce(op: Op<ReduceAttrs>, name: string) {
   return (x: Tensor, { axes, keepDims = false }: ReduceOptions = {}): Tensor => {
     const list = normalizeAxes(name, axes, x.rank);
-    // Over axes of length 1 there is nothing to do but drop them.
-    if (skipOnes && list.every((a) => x.shape[a] === 1)) {
-      return reshape(x, reducedShape(x.shape, list, keepDims));
-    }
+    const type = op.spec.infer([x], { axes: list, keepDims }) as TensorType;
+    // Over axes of length 1, or none, there is nothing to do but drop them; and to ONNX no axes
+    // would mean all of them.
+    if (list.every((a) => x.shape[a] === 1)) return reshape(x, type.shape);
     return op.one([x], { axes: list, keepDims });
   };
 }
 
 /** Mean of the elements over `axes`. */
-export const mean = reduce(reduceMeanOp, 'mean', false);
+export const mean = reduce(reduceMeanOp, 'mean');
 /** Largest element over `axes`; ties share the gradient. */
-export const max = reduce(reduceMaxOp, 'max', true);
+export const max = reduce(reduceMaxOp, 'max');
 /** Smallest element over `axes`; ties share the gradient. */
-export const min = reduce(reduceMinOp, 'min', true);
+export const min = reduce(reduceMinOp, 'min');
 /** Product of the elements over `axes`. */
-export const prod = reduce(reduceProdOp, 'prod', false);
+export const prod = reduce(reduceProdOp, 'prod');
 /** ln of the sum of exponentials over `axes`. */
-export const logSumExp = reduce(reduceLogSumExpOp, 'logSumExp', false);
+export const logSumExp = reduce(reduceLogSumExpOp, 'logSumExp');
 
 /** Options of {@link variance} and {@link standardDeviation}. */
 export interface VarianceOptions extends ReduceOptions {
