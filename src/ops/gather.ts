@@ -7,9 +7,9 @@ import {
   hostTensor,
   type OnnxEmitter,
   type Shape,
+  sameShape,
   sizeOf,
   type Tensor,
-  type TensorType,
   toNumbers,
 } from '../graph/index.js';
 import { normalizeAxis, requireDType } from './check.js';
@@ -96,27 +96,41 @@ export const indexAddOp = defineOp<IndexAddAttrs>({
     const count = sizeOf(indices!.shape);
     const outer = sizeOf(y!.shape.slice(0, axis));
     const inner = sizeOf(y!.shape.slice(axis + 1));
+    const lead = outer === 1 ? [] : [outer];
+    const shaped = (t: Tensor, shape: Shape) =>
+      sameShape(t.shape, shape)
+        ? emit.name(t)
+        : emit.one('Reshape', [emit.name(t), emit.ints(shape)]);
     const updated: Updates = {
-      indices: emit.one('Reshape', [emit.name(indices!), emit.ints([count])]),
+      indices: shaped(indices!, [count]),
       indexDType: indices!.dtype,
-      values: emit.one('Reshape', [emit.name(updates!), emit.ints([outer, count, inner])]),
+      values: shaped(updates!, [...lead, count, inner]),
       dtype: updates!.dtype,
-      shape: [outer, count, inner],
+      lead,
+      count,
+      inner,
     };
     const oneHot = size <= MAX_ONE_HOT_ROWS && updates!.dtype === 'float32';
     const form = oneHot ? oneHotSum : size > count ? compactSum : scatterSum;
-    return emit.one('Reshape', [form(emit, updated, size), emit.ints(y!.shape)]);
+    const summed = form(emit, updated, size);
+    // Fetched from a program, a reshaped result would be copied: a table's gradient is large.
+    if (sameShape(y!.shape, [...lead, size, inner])) return summed;
+    return emit.one('Reshape', [summed, emit.ints(y!.shape)]);
   },
 });
 
-/** Updates [outer, count, inner] and the one-dimensional indices of their middle axis. */
-interface Updates extends TensorType {
+/** Updates [...lead, count, inner], with one leading axis or none, and the indices [count]. */
+interface Updates {
+  readonly lead: Shape;
+  readonly count: number;
+  readonly inner: number;
+  readonly dtype: DType;
   readonly indices: string;
   readonly indexDType: DType;
   readonly values: string;
 }
 
-/** onehot(indices)^T [size, count] @ updates [outer, count, inner]. */
+/** onehot(indices)^T [size, count] @ updates [..., count, inner]. */
 function oneHotSum(emit: OnnxEmitter, { indices, indexDType, values }: Updates, size: number) {
   const offOn = emit.constant(hostTensor('float32', [2], [0, 1]));
   const matrix = emit.one('OneHot', [indices, emit.scalar(indexDType, size), offOn], {
@@ -129,15 +143,15 @@ function oneHotSum(emit: OnnxEmitter, { indices, indexDType, values }: Updates, 
  * ScatterElements(add) on zeros. Not ScatterND(add), which takes whole rows and is fast: ONNX
  * Runtime runs it on all threads without a lock and loses updates where an index repeats.
  */
-function scatterSum(emit: OnnxEmitter, { indices, values, dtype, shape }: Updates, size: number) {
-  const [outer, count, inner] = shape as [number, number, number];
-  const zeros = emit.one('ConstantOfShape', [emit.ints([outer, size, inner])], {
+function scatterSum(emit: OnnxEmitter, updates: Updates, size: number) {
+  const { indices, values, dtype, lead, count, inner } = updates;
+  const zeros = emit.one('ConstantOfShape', [emit.ints([...lead, size, inner])], {
     value: { tensor: hostTensor(dtype, [1], [0]) },
   });
-  const column = emit.one('Reshape', [indices, emit.ints([1, count, 1])]);
-  const full = emit.one('Expand', [column, emit.ints([outer, count, inner])]);
+  const column = emit.one('Reshape', [indices, emit.ints([count, 1])]);
+  const full = emit.one('Expand', [column, emit.ints([...lead, count, inner])]);
   return emit.one('ScatterElements', [zeros, full, values], {
-    axis: { int: 1 },
+    axis: { int: lead.length },
     reduction: { string: 'add' },
   });
 }
@@ -149,7 +163,7 @@ function scatterSum(emit: OnnxEmitter, { indices, values, dtype, shape }: Update
  * instead of three times, and needs no zeros of its size.
  */
 function compactSum(emit: OnnxEmitter, updates: Updates, size: number) {
-  const [, count] = updates.shape as [number, number, number];
+  const { count } = updates;
   const slots = hostTensor(
     'int64',
     [count],
@@ -162,7 +176,7 @@ function compactSum(emit: OnnxEmitter, updates: Updates, size: number) {
   const slotOfRow = emit.one('ScatterElements', [none, updates.indices, emit.constant(slots)]);
   const slotOfUpdate = emit.one('Gather', [slotOfRow, updates.indices]);
   const sums = scatterSum(emit, { ...updates, indices: slotOfUpdate }, count + 1);
-  return emit.one('Gather', [sums, slotOfRow], { axis: { int: 1 } });
+  return emit.one('Gather', [sums, slotOfRow], { axis: { int: updates.lead.length } });
 }
 
 /**
