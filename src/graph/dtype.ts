@@ -1,5 +1,5 @@
 /** Element types of tensors, their storage in JavaScript and the predicates that rules ask. */
-import { ShapeError } from '../errors.js';
+import { DTypeError, ShapeError } from '../errors.js';
 
 /** Typed array that stores the elements of a tensor on the host. */
 export type TensorData =
@@ -99,9 +99,11 @@ export function formatType(type: TensorType): string {
 }
 
 /**
- * A host tensor from numbers, a nested value or a typed array.
+ * A host tensor from numbers or a typed array. The dtype's own typed array is kept, not copied (for
+ * float16 a Uint16Array of bit patterns); anything else is converted.
  * @param data values in row-major order; length must be the product of `shape`
  * @throws ShapeError when the number of values does not fit the shape
+ * @throws DTypeError when an integer type cannot hold a value
  */
 export function hostTensor(
   dtype: DType,
@@ -119,15 +121,34 @@ export function hostTensor(
   if (data instanceof array) return { dtype, shape, data };
   const out = new array(size);
   if (out instanceof BigInt64Array || out instanceof BigUint64Array) {
-    for (let i = 0; i < size; i++) out[i] = BigInt(data[i]!);
+    for (let i = 0; i < size; i++) {
+      const v = data[i]!;
+      if (typeof v === 'number' && !Number.isInteger(v)) throw notStorable(dtype, v, i);
+      out[i] = BigInt(v);
+      if (out[i] !== BigInt(v)) throw notStorable(dtype, v, i);
+    }
   } else if (dtype === 'float16') {
     for (let i = 0; i < size; i++) out[i] = toFloat16Bits(Number(data[i]));
   } else if (dtype === 'bool') {
     for (let i = 0; i < size; i++) out[i] = Number(data[i]) === 0 ? 0 : 1;
-  } else {
+  } else if (isFloat(dtype)) {
     for (let i = 0; i < size; i++) out[i] = Number(data[i]);
+  } else {
+    for (let i = 0; i < size; i++) {
+      const v = Number(data[i]);
+      out[i] = v;
+      // A typed array would wrap or truncate without a word.
+      if (out[i] !== v) throw notStorable(dtype, data[i]!, i);
+    }
   }
   return { dtype, shape, data: out };
+}
+
+function notStorable(dtype: DType, value: number | bigint, at: number): DTypeError {
+  return new DTypeError(
+    `hostTensor: value ${value} at position ${at} cannot be stored as ${dtype}. Round or clip it first, or choose another dtype.`,
+    { dtype, value, at },
+  );
 }
 
 /** The values of a host tensor as JavaScript numbers (float16 decoded, int64 narrowed). */
@@ -144,8 +165,14 @@ const scratch = new DataView(new ArrayBuffer(4));
 
 /** Nearest float16 bit pattern of a number, ties to even. */
 export function toFloat16Bits(value: number): number {
-  scratch.setFloat32(0, value);
-  const bits = scratch.getUint32(0);
+  const single = Math.fround(value);
+  scratch.setFloat32(0, single);
+  let bits = scratch.getUint32(0);
+  if (single !== value && !Number.isNaN(value)) {
+    // Rounding twice could turn a near miss into a tie: round towards zero and mark the rest as odd.
+    if (Math.abs(single) > Math.abs(value)) bits -= 1;
+    bits |= 1;
+  }
   const sign = (bits >>> 16) & 0x8000;
   const exponent = (bits >>> 23) & 0xff;
   const mantissa = bits & 0x7fffff;

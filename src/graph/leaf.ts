@@ -54,6 +54,7 @@ export function scalar(value: number, dtype: DType = 'float32'): Tensor {
 export function filled(dtype: DType, shape: Shape, value: number): HostTensor {
   const data = new (dtypeInfo(dtype).array)(sizeOf(shape));
   if (data instanceof BigInt64Array || data instanceof BigUint64Array) data.fill(BigInt(value));
+  else if (dtype === 'bool') data.fill(value === 0 ? 0 : 1);
   else data.fill(dtype === 'float16' ? toFloat16Bits(value) : value);
   return { dtype, shape, data };
 }

@@ -5,7 +5,7 @@
 import type { HostTensor } from './dtype.js';
 import { sizeOf } from './dtype.js';
 import { constantOf, constantValue } from './leaf.js';
-import { inScopeOf, Node, type Tensor } from './node.js';
+import { inScopeOf, type Node, type Tensor } from './node.js';
 import { toposort } from './toposort.js';
 
 /** Folding stops at this many elements: shape arithmetic is small, weights are not. */
@@ -47,7 +47,9 @@ export function attrKey(value: unknown): string {
       if (isHostTensor(value)) {
         const { dtype, shape, data } = value;
         const content =
-          data.length <= MAX_COMPARED_ELEMENTS ? `:${data.join(',')}` : `@${identityOf(data)}`;
+          data.length <= MAX_COMPARED_ELEMENTS
+            ? `:${Array.from<number | bigint, string>(data, attrKey).join(',')}`
+            : `@${identityOf(data)}`;
         return `${dtype}[${shape.join(',')}]${content}`;
       }
       // Plain records are compared by content; anything with a prototype of its own by identity.
@@ -97,7 +99,7 @@ function fold(node: Node): readonly Tensor[] | null {
     values.push(value);
   }
   const results = rule(values, node.attrs, node.outputs);
-  return results && results.map(constantOf);
+  return results === null ? null : results.map(constantOf);
 }
 
 /** Merges equal nodes and folds small constant arithmetic. Returns the outputs of the new graph. */
