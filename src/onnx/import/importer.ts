@@ -32,8 +32,12 @@ import { ruleFor } from './registry.js';
 import { type ImportHost, OnnxNode } from './rule.js';
 import { kindOf, Scope, type Value } from './values.js';
 
-/** Most nodes after inlining functions and unrolling loops; a small file could ask for 2^64. */
-const MAX_NODES = 500_000;
+/**
+ * Most nodes after functions and loops are written out: a small file could ask for 2^64. So many
+ * for any file, and so many more for each node that the file has.
+ */
+const MAX_NODES = 50_000;
+const MAX_NODES_EACH = 50;
 /** Most elements of all tensors of a subgraph that is evaluated while importing. */
 const MAX_EVALUATED_ELEMENTS = 2 ** 26;
 /** Functions may call functions; deeper than this is recursion. */
@@ -79,11 +83,15 @@ export class Importer implements ImportHost {
   private readonly known = new Map<Tensor, HostTensor>();
   private readonly calls: string[] = [];
   private opsets: ReadonlyMap<string, number>;
+  private readonly maxNodes: number;
   private nodes = 0;
 
   constructor(options: ImporterOptions) {
     this.options = options;
     this.opsets = options.model.opsets;
+    const { graph, functions } = options.model;
+    const written = [graph, ...functions.values()].reduce((n, g) => n + g.node.length, 0);
+    this.maxNodes = MAX_NODES + MAX_NODES_EACH * written;
   }
 
   /** Imports the nodes of a graph into `scope`, which holds its inputs, and returns its outputs. */
@@ -121,9 +129,9 @@ export class Importer implements ImportHost {
     outputs: readonly string[],
   ): Promise<void> {
     for (const proto of orderNodes(nodes, given, outputs)) {
-      if (++this.nodes > MAX_NODES) {
+      if (++this.nodes > this.maxNodes) {
         throw new WeightsError(
-          `The model grows to more than ${MAX_NODES} nodes once its functions and loops are written out. Graft refuses to go on.`,
+          `The model grows to more than ${this.maxNodes} nodes once its functions and loops are written out. Graft refuses to go on.`,
           {},
           { code: 'onnx-graph' },
         );
@@ -184,7 +192,7 @@ export class Importer implements ImportHost {
       );
     }
     const node = new OnnxNode(proto, opset, this, scope);
-    if (domain === '' && opset < OLDEST_OPSET) this.requireCurrent(node);
+    if (domain === '') this.requireDefined(node);
     await node.prepare();
     try {
       const rule = ruleFor(domain, proto.opType);
@@ -203,13 +211,21 @@ export class Importer implements ImportHost {
     }
   }
 
-  /** An operator of an old file must mean what it means to the rules. */
-  private requireCurrent(node: OnnxNode): void {
-    if (definitionAt(node.opType, node.opset) === definitionAt(node.opType, OLDEST_OPSET)) return;
-    node.fail(
-      `the operator has changed since, and Graft reads opset ${OLDEST_OPSET} to ${NEWEST_OPSET}. Convert the model with onnx.version_converter.convert_version, or export it again.`,
-      'onnx-opset',
-    );
+  /** An operator must exist at the file's opset, and mean what it means to the rules. */
+  private requireDefined(node: OnnxNode): void {
+    const then = definitionAt(node.opType, node.opset);
+    if (then === undefined) {
+      node.fail(
+        'ONNX has no such operator at this opset. Check the spelling, or give the operator a domain of its own.',
+        'onnx-unknown-op',
+      );
+    }
+    if (node.opset < OLDEST_OPSET && then !== definitionAt(node.opType, OLDEST_OPSET)) {
+      node.fail(
+        `the operator has changed since, and Graft reads opset ${OLDEST_OPSET} to ${NEWEST_OPSET}. Convert the model with onnx.version_converter.convert_version, or export it again.`,
+        'onnx-opset',
+      );
+    }
   }
 
   /** Folds a result of constants on the spot, so that shape arithmetic never grows. */

@@ -77,10 +77,7 @@ function carriedVersion(node: OnnxNode): number {
   const { opType, opset } = node;
   const then = definitionAt(opType, opset);
   if (then === undefined || DEPRECATED[opType]?.includes(then)) {
-    node.fail(
-      `ONNX has no such operator at this opset. Check the spelling, or give the operator a domain of its own.`,
-      'onnx-unknown-op',
-    );
+    node.fail('ONNX has no such operator at this opset any more.', 'onnx-unknown-op');
   }
   const now = definitionAt(opType, OPSET);
   if (then === now) return 0;
