@@ -43,6 +43,7 @@ for name, shape, y, args in [
     ("mean", [4, 3], labels, {}),
     ("sum", [4, 3], labels, {"reduction": "sum"}),
     ("none", [4, 3], labels.int(), {"reduction": "none"}),
+    ("one-sample", [3], torch.tensor(1), {}),
     ("smoothed", [4, 3], labels, {"labelSmoothing": 0.1}),
     ("tokens", [2, 3, 4], tokens, {"ignoreIndex": -100}),
     ("maps", [2, 3, 1, 3], maps, {"axis": 1}),
