@@ -20,17 +20,20 @@ import {
 import { onnxDType } from '../ops/index.js';
 import { vjp } from './grad.js';
 
-/** An int64 0 that is known only once `x` is: x[0] < x[0], NaN or not. */
+/** An int64 0 that is known only once all inputs are: a sum of x[0] < x[0], NaN or not. */
 export const zeroAfterOp = defineOp<undefined>({
   name: 'zeroAfter',
   infer: () => ({ dtype: 'int64', shape: [] }),
-  grad: zeroGrad('always 0'),
-  onnx: (emit, { inputs: [x] }) => {
-    const flat = emit.one('Reshape', [emit.name(x!), emit.ints([-1])]);
-    const first = emit.one('Gather', [flat, emit.scalar('int64', 0)]);
-    const never = emit.one('Less', [first, first]);
-    return emit.one('Cast', [never], { to: { int: onnxDType('int64') } });
-  },
+  grad: zeroGrad('it is always 0'),
+  onnx: (emit, { inputs }) =>
+    inputs
+      .map((x) => {
+        const flat = emit.one('Reshape', [emit.name(x), emit.ints([-1])]);
+        const first = emit.one('Gather', [flat, emit.scalar('int64', 0)]);
+        const never = emit.one('Less', [first, first]);
+        return emit.one('Cast', [never], { to: { int: onnxDType('int64') } });
+      })
+      .reduce((sum, zero) => emit.one('Add', [sum, zero])),
 });
 
 /**
@@ -51,12 +54,18 @@ export const delayOp = defineOp<undefined>({
   view: true,
 });
 
+interface CheckpointAttrs {
+  /** Tensors at the region's border, and how many of them (the first) were given to it. */
+  readonly border: number;
+  readonly given: number;
+}
+
 /**
  * Inputs are the border of a region, then its results; outputs are the results. The gradient is
  * that of a copy of the region on delayed inputs: the copy differs from the original, so that
  * nothing merges the two, and cannot run before the gradient of a result is there.
  */
-export const checkpointOp = defineOp<{ border: number }>({
+export const checkpointOp = defineOp<CheckpointAttrs>({
   name: 'checkpoint',
   infer: (inputs, { border }) => inputs.slice(border).map(({ dtype, shape }) => ({ dtype, shape })),
   grad: checkpointGradient,
@@ -85,10 +94,13 @@ export function checkpoint<Y extends Tensor | readonly Tensor[]>(
   const ys = (many ? result : [result]) as readonly Tensor[];
   const inside = (t: Tensor) => t.node.id >= start && t.node.op !== (inputOp as unknown as Op);
   const read = [...ys, ...regionOf(ys, inside).flatMap((node) => node.inputs)];
-  const border = [...new Set(read)].filter(
-    (t) => !inside(t) && t.node.op !== (constantOp as unknown as Op),
+  const outside = new Set(
+    read.filter((t) => !inside(t) && t.node.op !== (constantOp as unknown as Op)),
   );
-  const out = checkpointOp.apply([...border, ...ys], { border: border.length });
+  const given = [...new Set(inputs)].filter((t) => outside.has(t));
+  const border = [...new Set([...given, ...outside])];
+  const attrs = { border: border.length, given: given.length };
+  const out = checkpointOp.apply([...border, ...ys], attrs);
   return (many ? out : out[0]) as Y;
 }
 
@@ -121,7 +133,7 @@ function checkpointGradient({
   dys,
   dy,
   needs,
-}: GradContext<{ border: number }>): readonly (Tensor | null)[] {
+}: GradContext<CheckpointAttrs>): readonly (Tensor | null)[] {
   const border = inputs.slice(0, attrs.border);
   const ys = inputs.slice(attrs.border);
   const outside = new Set(border);
@@ -141,13 +153,26 @@ function checkpointGradient({
     wantedAt.map((i) => stand[i]!),
   );
 
-  const zero = dy.size > 0 ? zeroAfterOp.one([dy], undefined) : null;
   const actual = new Map<Tensor, Tensor>();
-  for (const [i, t] of border.entries()) {
-    actual.set(stand[i]!, zero ? delayOp.one([t, zero], undefined) : t);
-  }
+  for (const [i, t] of border.entries()) actual.set(stand[i]!, delay(t, [dy]));
   for (const [i, d] of dys.entries()) if (d) actual.set(dyIn[i]!, d);
+  const results = substitute(grads, actual);
+
+  // Nothing else makes ONNX Runtime compute the gradients of weights now; left for the end, they
+  // would keep what the copy computed alive. What lies below has to wait for them.
+  const handedOn = (i: number) => i < attrs.given && border[i]!.node.inputs.length > 0;
+  const kept = results.filter((_, k) => !handedOn(wantedAt[k]!));
   const out = new Array<Tensor | null>(inputs.length).fill(null);
-  for (const [k, g] of substitute(grads, actual).entries()) out[wantedAt[k]!] = g;
+  for (const [k, g] of results.entries()) {
+    const i = wantedAt[k]!;
+    out[i] = handedOn(i) ? delay(g, kept) : g;
+  }
   return out;
+}
+
+/** `x`, once all of `tensors` are known. */
+function delay(x: Tensor, tensors: readonly Tensor[]): Tensor {
+  const awaited = tensors.filter((t) => t.size > 0);
+  if (awaited.length === 0) return x;
+  return delayOp.one([x, zeroAfterOp.one(awaited, undefined)], undefined);
 }
