@@ -1,5 +1,6 @@
 import type { Node, OnnxEmitter, Shape } from '../graph/index.js';
 import type { ConvAttrs } from './conv.js';
+import { emitConvNode, emitConvTransposeNode } from './conv-webgpu.js';
 import { kernelSpan } from './window.js';
 
 export type ConvForm = 'plain';
@@ -16,9 +17,11 @@ function onnxAttrs({ strides, pads, dilations, groups }: ConvAttrs) {
 }
 
 export function emitConv(emit: OnnxEmitter, { inputs, attrs }: Node<ConvAttrs>): string {
-  return emit.one(
-    'Conv',
-    inputs.map((t) => emit.name(t)),
+  const [x, w, bias] = inputs.map((t) => emit.name(t));
+  const operands = { x: x!, w: w!, wShape: inputs[1]!.shape, groups: attrs.groups };
+  return emitConvNode(
+    emit,
+    bias === undefined ? operands : { ...operands, bias },
     onnxAttrs(attrs),
   );
 }
@@ -34,24 +37,13 @@ export function emitConvInputGrad(
       n + attrs.pads[i]! + attrs.pads[axes + i]! - (g!.shape[2 + i]! - 1) * attrs.strides[i]! - span
     );
   });
-  const onnx = { ...onnxAttrs(attrs), output_padding: { ints: rest } };
-  const perGroup = w!.shape[1]!;
-  const filters = w!.shape[0]! / attrs.groups;
-  if (emit.target !== 'webgpu' || perGroup > 1 || filters === 1 || attrs.groups === 1) {
-    return emit.one('ConvTranspose', [emit.name(g!), emit.name(w!)], onnx);
-  }
-  // ONNX Runtime 1.30 on WebGPU is wrong for groups of several channels in and one out; a second
-  // channel out, of zeros, makes it right and is cut off again.
-  const none = w!.shape.map(() => 0);
-  const padded = emit.one('Pad', [
-    emit.name(w!),
-    emit.ints([...none, ...none.map((_, axis) => (axis === 1 ? 1 : 0))]),
-  ]);
-  const both = emit.one('ConvTranspose', [emit.name(g!), padded], onnx);
-  const batch = g!.shape[0]!;
-  const split = emit.one('Reshape', [both, emit.ints([batch, attrs.groups, 2, ...attrs.size])]);
-  const first = emit.one('Slice', [split, emit.ints([0]), emit.ints([1]), emit.ints([2])]);
-  return emit.one('Reshape', [first, emit.ints([batch, attrs.groups, ...attrs.size])]);
+  return emitConvTransposeNode(
+    emit,
+    { x: emit.name(g!), w: emit.name(w!), wShape: w!.shape, groups: attrs.groups },
+    { ...onnxAttrs(attrs), output_padding: { ints: rest } },
+    g!.shape[0]!,
+    attrs.size,
+  );
 }
 
 export function emitConvWeightGrad(
@@ -70,9 +62,9 @@ export function emitConvWeightGrad(
   });
   const xt = emit.one('Reshape', [moved, emit.ints([per, groups * n, ...size])]);
   const gt = emit.one('Transpose', [emit.name(g!)], swap);
-  const y = emit.one(
-    'Conv',
-    [xt, gt],
+  const y = emitConvNode(
+    emit,
+    { x: xt, w: gt, wShape: [g!.shape[1]!, n, ...g!.shape.slice(2)], groups },
     onnxAttrs({ groups, pads, strides: dilations, dilations: strides }),
   );
   const cut = emit.one('Slice', [

@@ -9,6 +9,7 @@ export * from './concat.js';
 export * from './control.js';
 export * from './conv-forms.js';
 export * from './conv-transpose.js';
+export * from './conv-webgpu.js';
 export * from './conv.js';
 export * from './einsum.js';
 export * from './extrema.js';

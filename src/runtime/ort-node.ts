@@ -47,6 +47,8 @@ export async function nodeRuntime({
       intraOpNumThreads: threads,
       interOpNumThreads: 1,
       graphOptimizationLevel: 'all',
+      // Errors only: its warnings, one or two a program, speak of what it does as a matter of course.
+      logSeverityLevel: 3,
       // Measured: the pattern planner raises the peak by half and gains no time.
       enableMemPattern: false,
       extra: {

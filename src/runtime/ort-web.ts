@@ -106,6 +106,7 @@ export async function webRuntime(options: WebRuntimeOptions = {}): Promise<Runti
       ort.InferenceSession.create(model, {
         executionProviders: [device],
         graphOptimizationLevel: 'all',
+        logSeverityLevel: 3,
         enableMemPattern: false,
         extra: {
           session: {
