@@ -7,8 +7,8 @@ import type { Engine } from '../../src/engine/engine.js';
 import { importOnnx } from '../../src/engine/import.js';
 import { GraftError } from '../../src/errors.js';
 import {
-  type DType,
   DTYPES,
+  type DType,
   formatType,
   type HostTensor,
   type Tensor,
@@ -109,7 +109,10 @@ function load(folder: string, value: StoredValue): HostTensor[] {
 }
 
 interface Fed {
-  readonly options: { inputs: Record<string, number[] | number[][]>; constants: Record<string, HostTensor> };
+  readonly options: {
+    inputs: Record<string, number[] | number[][]>;
+    constants: Record<string, HostTensor>;
+  };
   readonly values: Map<string, HostTensor>;
 }
 
@@ -199,7 +202,8 @@ function loadable(bytes: Uint8Array): Uint8Array {
   const model = fromBinary(ModelSchema, bytes);
   if (model.irVersion > NEWEST_LOADED.ir) model.irVersion = NEWEST_LOADED.ir;
   for (const entry of model.opsetImport) {
-    if (entry.domain === '' && entry.version > NEWEST_LOADED.opset) entry.version = NEWEST_LOADED.opset;
+    if (entry.domain === '' && entry.version > NEWEST_LOADED.opset)
+      entry.version = NEWEST_LOADED.opset;
   }
   return toBinary(ModelSchema, model);
 }
@@ -227,7 +231,9 @@ async function plain(
       const value = fed.values.get(name);
       // Sequences cannot be fed from JavaScript, so nothing can be shown.
       if (!value) return null;
-      feeds[name] = new ort.Tensor(value.dtype as 'float32', value.data as Float32Array, [...value.shape]);
+      feeds[name] = new ort.Tensor(value.dtype as 'float32', value.data as Float32Array, [
+        ...value.shape,
+      ]);
     }
     const results = await session.run(feeds);
     const got = model.graph.output.map(({ name }): HostTensor => {
@@ -263,8 +269,10 @@ export async function runCase(engine: Engine, folder: string): Promise<Outcome> 
     ops = [...opsOf(model)];
     known = ops.every((op) => rules.has(op));
     const random = ops.find((op) => RANDOM.has(op));
-    const training = stored.name.startsWith('test_training_dropout') && !/zero_ratio/.test(stored.name);
-    if (random || training) throw new Skipped('random values cannot be compared', random ?? 'Dropout');
+    const training =
+      stored.name.startsWith('test_training_dropout') && !/zero_ratio/.test(stored.name);
+    if (random || training)
+      throw new Skipped('random values cannot be compared', random ?? 'Dropout');
     const fed = feed(folder, model, stored);
     const want = stored.outputs.flatMap((value) => load(folder, value));
     try {

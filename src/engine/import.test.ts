@@ -56,9 +56,15 @@ async function run(source: Uint8Array, x: HostTensor, options: ImportOptions = {
   return (await evaluate([net.outputs.y!], [[net.inputs.x!, x]]))[0]!;
 }
 
-const float = (shape: readonly number[], data: readonly number[]) => hostTensor('float32', shape, data);
+const float = (shape: readonly number[], data: readonly number[]) =>
+  hostTensor('float32', shape, data);
 const ints = (...values: number[]) => hostTensor('int64', [values.length], values);
-const xy = (n: ReturnType<typeof node>, shape: number[] = [4], opset = 17, more: ReturnType<typeof tensor>[] = []) =>
+const xy = (
+  n: ReturnType<typeof node>,
+  shape: number[] = [4],
+  opset = 17,
+  more: ReturnType<typeof tensor>[] = [],
+) =>
   bytes(
     model(
       { input: [info('x', 'float32', shape)], output: [info('y')], node: [n], initializer: more },
@@ -154,9 +160,13 @@ describe('sizes', () => {
     const source = bytes(tinyCnn());
     await expect(load(source)).rejects.toThrow(/axis 0 \('batch'\) of input 'x' has no size/);
     expect((await load(source, { inputs: { x: [3, 2, 6, 6] } })).outputs.y!.shape).toEqual([3, 3]);
-    await expect(load(source, { inputs: { x: [3, 2, 6, 7] } })).rejects.toThrow(/has size 6 in the file/);
+    await expect(load(source, { inputs: { x: [3, 2, 6, 7] } })).rejects.toThrow(
+      /has size 6 in the file/,
+    );
     await expect(load(source, { inputs: { x: [3, 2, 6] } })).rejects.toThrow(/has 4 axes/);
-    await expect(load(source, { inputs: { z: [1] }, dims: { batch: 1 } })).rejects.toThrow(/no input 'z'/);
+    await expect(load(source, { inputs: { z: [1] }, dims: { batch: 1 } })).rejects.toThrow(
+      /no input 'z'/,
+    );
   });
 
   test('worked out by shape arithmetic leave no trace in the graph', async () => {
@@ -204,7 +214,10 @@ describe('opsets', () => {
   const x = float([4], [-3, -0.5, 0.5, 3]);
 
   test('clip takes its bounds from attributes, then from inputs', async () => {
-    const old = await run(xy(node('Clip', ['x'], ['y'], { min: { f: -1 }, max: { f: 1 } }), [4], 7), x);
+    const old = await run(
+      xy(node('Clip', ['x'], ['y'], { min: { f: -1 }, max: { f: 1 } }), [4], 7),
+      x,
+    );
     expect(toNumbers(old)).toEqual([-1, -0.5, 0.5, 1]);
     const bounds = [tensor('lo', float([], [-1])), tensor('hi', float([], [1]))];
     const now = await run(xy(node('Clip', ['x', 'lo', 'hi'], ['y']), [4], 13, bounds), x);
@@ -246,7 +259,13 @@ describe('opsets', () => {
       [node('Upsample', ['x'], ['y'], { scales: { floats: [1, 1, 2, 2] } }), 7],
       [node('Upsample', ['x', 's'], ['y']), 9],
       [node('Resize', ['x', 's'], ['y']), 10],
-      [node('Resize', ['x', 'none', 's'], ['y'], { coordinate_transformation_mode: 'asymmetric', nearest_mode: 'floor' }), 13],
+      [
+        node('Resize', ['x', 'none', 's'], ['y'], {
+          coordinate_transformation_mode: 'asymmetric',
+          nearest_mode: 'floor',
+        }),
+        13,
+      ],
     ];
     for (const [n, opset] of forms) {
       const y = await run(xy(n, [1, 1, 2, 2], opset, opset >= 9 ? scales : []), image);
@@ -259,7 +278,9 @@ describe('opsets', () => {
       /Gelu 'Gelu:y' of opset 17: ONNX has no such operator at this opset/,
     );
     await expect(load(xy(node('constructor', ['x'], ['y'])))).rejects.toThrow(/no such operator/);
-    await expect(load(xy(node('BatchNormalization', ['x'], ['y']), [4], 6))).rejects.toThrow(/has changed since/);
+    await expect(load(xy(node('BatchNormalization', ['x'], ['y']), [4], 6))).rejects.toThrow(
+      /has changed since/,
+    );
   });
 });
 
@@ -289,7 +310,9 @@ describe('functions, branches and loops', () => {
     const [dx] = grad(sum(fixed.outputs.y!), [fixed.inputs.x!]);
     expect(toNumbers((await evaluate([dx!], [[fixed.inputs.x!, x]]))[0]!)).toEqual([64, 16, 64]);
     const open = await load(bytes(nested()));
-    expect(() => grad(sum(open.outputs.y!), [open.inputs.x!])).toThrow(/ONNX operator If of opset 17, node 'If:b'/);
+    expect(() => grad(sum(open.outputs.y!), [open.inputs.x!])).toThrow(
+      /ONNX operator If of opset 17, node 'If:b'/,
+    );
   });
 
   test('a loop without a known end stays a loop', async () => {
@@ -321,11 +344,18 @@ describe('operators without a gradient', () => {
     const net = await load(bytes(assorted()));
     const value = float([2, 1, 4], [0.1, 0.25, -0.31, 0.4, 1, 2, -3, 0]);
     const [q, h, t] = await evaluate(Object.values(net.outputs), [[net.inputs.x!, value]]);
-    expectClose('q', q!, { shape: [2, 1, 4], data: [0.1, 0.2, -0.3, 0.4, 1, 2, -3, 0] }, { rtol: 1e-5, atol: 1e-6 });
+    expectClose(
+      'q',
+      q!,
+      { shape: [2, 1, 4], data: [0.1, 0.2, -0.3, 0.4, 1, 2, -3, 0] },
+      { rtol: 1e-5, atol: 1e-6 },
+    );
     expect(h!.shape).toEqual([1, 1, 3]);
     expect(toNumbers(t!)).toEqual([0.25, 1].map(Math.fround));
     const [dt] = grad(sum(net.outputs.t!), [net.inputs.x!]);
-    expect(toNumbers((await evaluate([dt!], [[net.inputs.x!, value]]))[0]!)).toEqual([0, 1, 0, 0, 1, 0, 0, 0]);
+    expect(toNumbers((await evaluate([dt!], [[net.inputs.x!, value]]))[0]!)).toEqual([
+      0, 1, 0, 0, 1, 0, 0, 0,
+    ]);
     expect(() => grad(sum(net.outputs.h!), [net.inputs.x!])).toThrow(
       /ONNX operator LSTM of opset 17, node 'LSTM:'/,
     );
@@ -359,8 +389,14 @@ describe('operators without a gradient', () => {
       }
     })();
     expect(error).toBeInstanceOf(GradientError);
-    expect((error as GradientError).message).toMatch(/com.microsoft.BiasGelu of opset 1, node 'ffn.act'/);
-    expect((error as GradientError).data).toMatchObject({ op: 'BiasGelu', node: 'ffn.act', opset: 1 });
+    expect((error as GradientError).message).toMatch(
+      /com.microsoft.BiasGelu of opset 1, node 'ffn.act'/,
+    );
+    expect((error as GradientError).data).toMatchObject({
+      op: 'BiasGelu',
+      node: 'ffn.act',
+      opset: 1,
+    });
   });
 
   test('that nobody knows say so', async () => {

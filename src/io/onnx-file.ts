@@ -1,6 +1,6 @@
 /** ONNX files on disk with their external data (Node). */
 import { randomUUID } from 'node:crypto';
-import { type FileHandle, open, readFile, realpath, rename, rm } from 'node:fs/promises';
+import { type FileHandle, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve, sep } from 'node:path';
 import { WeightsError } from '../errors.js';
 import {
@@ -51,6 +51,8 @@ export function folderReader(folder: string, file = folder): ExternalReader {
     try {
       target = await realpath(resolve(root, path));
       if (!target.startsWith(root.endsWith(sep) ? root : root + sep)) throw outside(path, file);
+      // Before opening: a pipe would make that wait for ever.
+      if (!(await stat(target)).isFile()) throw new Error('it is not a file');
       handle = await open(target, 'r');
     } catch (cause) {
       if (cause instanceof WeightsError) throw cause;

@@ -220,7 +220,9 @@ class GraphEncoder implements OnnxEmitter {
     const { domain = '', outputs = 1 } = options;
     const mask = typeof outputs === 'number' ? new Array<boolean>(outputs).fill(true) : outputs;
     const id = this.shared.next++;
-    const output = mask.map((wanted, i) => (wanted ? `${this.shared.prefix}v${id}${i ? `_${i}` : ''}` : ''));
+    const output = mask.map((wanted, i) =>
+      wanted ? `${this.shared.prefix}v${id}${i ? `_${i}` : ''}` : '',
+    );
     const name = `n${id}_${opType}`;
     if (this.current) this.shared.origins.set(name, this.current);
     this.nodes.push(

@@ -19,7 +19,14 @@ describe('whatever a file holds, an import ends with a graph or a GraftError', (
       { numRuns: CASES, seed: 2026 },
     );
     // Mutations that all die at the first byte, or all survive, would test nothing.
-    for (const kind of ['imported', 'onnx-format', 'onnx-graph', 'onnx-node', 'onnx-shape', 'onnx-data']) {
+    for (const kind of [
+      'imported',
+      'onnx-format',
+      'onnx-graph',
+      'onnx-node',
+      'onnx-shape',
+      'onnx-data',
+    ]) {
       expect(outcomes.get(kind) ?? 0, kind).toBeGreaterThan(0);
     }
   });

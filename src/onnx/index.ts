@@ -1,7 +1,7 @@
 /** ONNX models in and out. */
 export * from './encode.js';
-export * from './transfer.js';
 export * from './import/index.js';
-export type { ExternalReader } from './tensor-value.js';
 export * from './read.js';
+export type { ExternalReader } from './tensor-value.js';
+export * from './transfer.js';
 export * from './write.js';

@@ -29,9 +29,7 @@ const one = { input: [info('x', 'float32', [2])], output: [info('y', 'float32', 
 
 /** A model that adds a tensor, so that the tensor must be read. */
 function adding(t: TensorProto) {
-  return bytes(
-    model({ ...one, initializer: [t], node: [node('Add', ['x', t.name], ['y'])] }),
-  );
+  return bytes(model({ ...one, initializer: [t], node: [node('Add', ['x', t.name], ['y'])] }));
 }
 
 describe('a valid file', () => {
@@ -84,7 +82,9 @@ describe('a damaged file gives a WeightsError:', () => {
     for (let i = 0; i < 60; i++) {
       inner = graph({ node: [node('If', [], ['y'], { then_branch: { g: inner } })] });
     }
-    expect(() => readOnnx(bytes(model({ ...inner, output: [info('y')] })))).toThrow(/nesting deeper/);
+    expect(() => readOnnx(bytes(model({ ...inner, output: [info('y')] })))).toThrow(
+      /nesting deeper/,
+    );
   });
 
   test('millions of empty messages', () => {
@@ -93,7 +93,8 @@ describe('a damaged file gives a WeightsError:', () => {
     const body = new Uint8Array(count * 2);
     for (let i = 0; i < body.length; i += 2) body[i] = 0x0a;
     const length = [];
-    for (let n = body.length; n > 0; n = Math.floor(n / 128)) length.push((n % 128) | (n >= 128 ? 0x80 : 0));
+    for (let n = body.length; n > 0; n = Math.floor(n / 128))
+      length.push((n % 128) | (n >= 128 ? 0x80 : 0));
     const file = new Uint8Array([0x3a, ...length, ...new Uint8Array(0)]);
     const whole = new Uint8Array(file.length + body.length);
     whole.set(file);
@@ -263,9 +264,15 @@ describe('external data:', () => {
     expect((await faultOf(outside('w.bin'))).code).toBe('onnx-external');
     const short = importGraph(outside('w.bin'), { external: () => new Uint8Array(4) });
     await expect(short).rejects.toThrow(/carries 4 bytes/);
-    expect((await faultOf(outside('w.bin', [{ key: 'length', value: '9' }]))).code).toBe('onnx-data');
-    expect((await faultOf(outside('w.bin', [{ key: 'offset', value: '-8' }]))).code).toBe('onnx-data');
-    expect((await faultOf(outside('w.bin', [{ key: 'offset', value: '1e99' }]))).code).toBe('onnx-data');
+    expect((await faultOf(outside('w.bin', [{ key: 'length', value: '9' }]))).code).toBe(
+      'onnx-data',
+    );
+    expect((await faultOf(outside('w.bin', [{ key: 'offset', value: '-8' }]))).code).toBe(
+      'onnx-data',
+    );
+    expect((await faultOf(outside('w.bin', [{ key: 'offset', value: '1e99' }]))).code).toBe(
+      'onnx-data',
+    );
   });
 
   test('is read from where it says', async () => {

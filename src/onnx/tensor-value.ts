@@ -212,7 +212,11 @@ export function checkedPath(path: string, what: string): string {
 }
 
 /** Location of an external tensor, with offset and length checked against its declared type. */
-export function externalLocation(proto: TensorProto, type: TensorType, what: string): ExternalLocation {
+export function externalLocation(
+  proto: TensorProto,
+  type: TensorType,
+  what: string,
+): ExternalLocation {
   const entries = new Map(proto.externalData.map((e) => [e.key, e.value]));
   const path = checkedPath(entries.get('location') ?? '', what);
   const size = elementCount(type) * dtypeInfo(type.dtype).bytes;

@@ -27,7 +27,8 @@ export type AttrValue =
 const utf8 = new TextEncoder();
 
 export function attr(name: string, value: AttrValue) {
-  if (typeof value === 'number') return create(AttributeSchema, { name, type: 2, i: BigInt(value) });
+  if (typeof value === 'number')
+    return create(AttributeSchema, { name, type: 2, i: BigInt(value) });
   if (typeof value === 'string') {
     return create(AttributeSchema, { name, type: 3, s: utf8.encode(value) });
   }
@@ -36,7 +37,8 @@ export function attr(name: string, value: AttrValue) {
     return create(AttributeSchema, { name, type: 7, ints });
   }
   if ('f' in value) return create(AttributeSchema, { name, type: 1, f: value.f });
-  if ('floats' in value) return create(AttributeSchema, { name, type: 6, floats: [...value.floats] });
+  if ('floats' in value)
+    return create(AttributeSchema, { name, type: 6, floats: [...value.floats] });
   if ('t' in value) return create(AttributeSchema, { name, type: 4, t: tensor('', value.t) });
   if ('g' in value) return create(AttributeSchema, { name, type: 5, g: value.g });
   if ('ref' in value) {
@@ -103,7 +105,11 @@ export function graph(parts: MessageInitShape<typeof GraphSchema>) {
 
 export function model(
   parts: MessageInitShape<typeof GraphSchema>,
-  { opset = 17, functions = [], domains = {} }: {
+  {
+    opset = 17,
+    functions = [],
+    domains = {},
+  }: {
     readonly opset?: number;
     readonly functions?: readonly MessageInitShape<typeof FunctionSchema>[];
     readonly domains?: Readonly<Record<string, number>>;
@@ -261,7 +267,11 @@ export function nested(): Model {
 export function assorted(): Model {
   return model({
     input: [info('x', 'float32', [2, 1, 4])],
-    output: [info('q', 'float32', [2, 1, 4]), info('h', 'float32', [1, 1, 3]), info('t', 'float32')],
+    output: [
+      info('q', 'float32', [2, 1, 4]),
+      info('h', 'float32', [1, 1, 3]),
+      info('t', 'float32'),
+    ],
     initializer: [
       tensor('scale', hostTensor('float32', [], [0.1])),
       tensor('zp', hostTensor('uint8', [], [128])),

@@ -8,8 +8,8 @@ import {
   type GraphBody,
   input,
   inputName,
-  type OnnxAttr,
   nextNodeId,
+  type OnnxAttr,
   optimize,
   sameShape,
   scalar,
@@ -32,7 +32,9 @@ function tensors(node: OnnxNode, values: readonly Value[], what: string): Tensor
   return values.map((v) => {
     if (v instanceof Tensor) return v;
     if (v.kind === 'optional' && v.value instanceof Tensor) return v.value;
-    return node.fail(`${what} is a ${kindOf(v)}, which only a loop decided while importing can carry.`);
+    return node.fail(
+      `${what} is a ${kindOf(v)}, which only a loop decided while importing can carry.`,
+    );
   });
 }
 
@@ -102,7 +104,8 @@ const ifRule: Rule = async (node) => {
     tensors(node, await node.host.body(node.graph(name), [], node.scope), `An output of ${name}`);
   const yes = await trace('then_branch');
   const no = await trace('else_branch');
-  const same = (t: Tensor, i: number) => no[i]?.dtype === t.dtype && sameShape(no[i].shape, t.shape);
+  const same = (t: Tensor, i: number) =>
+    no[i]?.dtype === t.dtype && sameShape(no[i].shape, t.shape);
   if (yes.length !== no.length || !yes.every(same)) {
     // The sizes depend on the condition, so the condition must be known.
     await node.constant(0);
@@ -122,7 +125,8 @@ const loop: Rule = async (node) => {
   const body = node.graph('body');
   const carries = Math.max(0, node.inputCount - 2);
   const scans = body.output.length - 1 - carries;
-  if (scans < 0 || body.input.length !== 2 + carries) node.fail('its body does not fit its inputs.');
+  if (scans < 0 || body.input.length !== 2 + carries)
+    node.fail('its body does not fit its inputs.');
   if (node.has(0) && !node.isKnown(0)) return carried(node, carries, scans);
   const trips = node.has(0) ? await node.numberAt(0) : Number.POSITIVE_INFINITY;
   if (node.has(1) && !node.isKnown(1)) return carried(node, carries, scans);
@@ -144,7 +148,8 @@ const loop: Rule = async (node) => {
       stacked[j]!.push(t);
     }
   }
-  if (stacked.some((list) => list.length === 0)) node.fail('runs no round, so its results have no shape.');
+  if (stacked.some((list) => list.length === 0))
+    node.fail('runs no round, so its results have no shape.');
   return [...state, ...stacked.map((list) => ops.stack(list, 0))];
 };
 
@@ -247,11 +252,13 @@ const scanRule: Rule = async (node) => {
 async function batchedScan(node: OnnxNode): Promise<readonly Tensor[]> {
   const count = node.int('num_scan_inputs');
   const carries = node.inputCount - 1 - count;
-  if (node.has(0)) node.fail('gives each sample its own length; convert the model to opset 9 or later.');
+  if (node.has(0))
+    node.fail('gives each sample its own length; convert the model to opset 9 or later.');
   if (carries < 0 || count < 1) node.fail(`scans ${count} of its ${node.inputCount - 1} inputs.`);
   const inputs = Array.from({ length: node.inputCount - 1 }, (_, i) => node.tensor(i + 1));
   const batch = inputs[0]?.shape[0] ?? node.fail('has no batch axis.');
-  if (batch < 1 || batch > MAX_UNROLLED) node.fail(`cannot be written out for a batch of ${batch}.`);
+  if (batch < 1 || batch > MAX_UNROLLED)
+    node.fail(`cannot be written out for a batch of ${batch}.`);
   const samples: (readonly Tensor[])[] = [];
   for (let b = 0; b < batch; b++) {
     const one = inputs.map((t) =>
@@ -260,7 +267,12 @@ async function batchedScan(node: OnnxNode): Promise<readonly Tensor[]> {
     const { carry, ys } = await scanOver(node, one.slice(0, carries), one.slice(carries));
     samples.push([...carry, ...ys]);
   }
-  return samples[0]!.map((_, i) => ops.stack(samples.map((s) => s[i]!), 0));
+  return samples[0]!.map((_, i) =>
+    ops.stack(
+      samples.map((s) => s[i]!),
+      0,
+    ),
+  );
 }
 
 /** Traces the body and scans it over the leading axes of `xs`. */

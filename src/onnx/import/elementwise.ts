@@ -1,8 +1,8 @@
 /** Elementwise operators: arithmetic, comparisons, logic, activations. */
 import {
+  constantOf,
   type DType,
   filled,
-  constantOf,
   isFloat,
   isInt,
   type OnnxAttr,
@@ -125,7 +125,12 @@ const prelu: Rule = (node) => {
   const x = node.tensor(0);
   const slope = node.tensor(1);
   if (!isFloat(x.dtype)) {
-    return node.native({ opType: 'PRelu', inputs: [x, slope], outputs: [x], reason: NO_INTEGER_GRADIENT });
+    return node.native({
+      opType: 'PRelu',
+      inputs: [x, slope],
+      outputs: [x],
+      reason: NO_INTEGER_GRADIENT,
+    });
   }
   return ops.add(ops.relu(x), ops.mul(slope, ops.neg(ops.relu(ops.neg(x)))));
 };

@@ -196,9 +196,7 @@ export class Importer implements ImportHost {
     await node.prepare();
     try {
       const rule = ruleFor(domain, proto.opType);
-      const result = rule
-        ? await inScope(proto.name, () => rule(node))
-        : await this.opaque(node);
+      const result = rule ? await inScope(proto.name, () => rule(node)) : await this.opaque(node);
       const list = (Array.isArray(result) ? result : [result]) as readonly (Value | undefined)[];
       return list.map((v) => (v instanceof Tensor ? this.folded(v, node) : v));
     } catch (error) {
@@ -288,10 +286,7 @@ export class Importer implements ImportHost {
     return this.graph(graph, scope);
   }
 
-  async runNode(
-    node: OnnxNode,
-    inputs: readonly (HostTensor | null)[],
-  ): Promise<HostTensor[]> {
+  async runNode(node: OnnxNode, inputs: readonly (HostTensor | null)[]): Promise<HostTensor[]> {
     return runNode(node, this.options.evaluator, this.opsets, inputs);
   }
 

@@ -1,10 +1,10 @@
 /** Turns an ONNX model into a graph of Graft operations. */
 import { ConfigError } from '../../errors.js';
 import {
+  constantOf,
   type DType,
   formatType,
   type HostTensor,
-  constantOf,
   input,
   type Shape,
   type Tensor,
@@ -13,7 +13,12 @@ import {
 import type { Type as TypeProto, ValueInfo } from '../proto/onnx_pb.js';
 import { type OnnxModel, readOnnx } from '../read.js';
 import { checkedShape, type ExternalReader, requireDTypeNumber } from '../tensor-value.js';
-import { Importer, type ImportedParameter, type InitializerInfo, requireTensor } from './importer.js';
+import {
+  type ImportedParameter,
+  Importer,
+  type InitializerInfo,
+  requireTensor,
+} from './importer.js';
 import type { OnnxEvaluator } from './opaque.js';
 import { Scope, type Value } from './values.js';
 
@@ -88,7 +93,11 @@ function inputShape(info: ValueInfo, type: TypeProto, options: ImportOptions): S
       );
     }
     for (const [i, d] of declared?.entries() ?? []) {
-      if (d.value.case === 'dimValue' && Number(d.value.value) > 0 && Number(d.value.value) !== given[i]) {
+      if (
+        d.value.case === 'dimValue' &&
+        Number(d.value.value) > 0 &&
+        Number(d.value.value) !== given[i]
+      ) {
         throw new ConfigError(
           `import: axis ${i} of input '${info.name}' has size ${d.value.value} in the file; ${given[i]} was given.`,
           { input: info.name },
@@ -216,7 +225,8 @@ export async function importGraph(
   const inputs = new Map<string, Tensor>();
   for (const info of model.graph.input) {
     // Files of IR version 3 list their weights among the inputs too.
-    if (!initializers.has(info.name)) scope.set(info.name, makeInput(info, info.type, options, inputs));
+    if (!initializers.has(info.name))
+      scope.set(info.name, makeInput(info, info.type, options, inputs));
   }
   const unknown = [
     ...Object.keys(options.inputs ?? {}),

@@ -1,5 +1,12 @@
 /** Layers: matrix products, convolutions, pooling, softmax, dropout, losses. */
-import { filled, isFloat, scalar, sizeOf, type Tensor, type TensorType } from '../../graph/index.js';
+import {
+  filled,
+  isFloat,
+  scalar,
+  sizeOf,
+  type Tensor,
+  type TensorType,
+} from '../../graph/index.js';
 import * as ops from '../../ops/index.js';
 import type { OnnxNode, Rule, Rules } from './rule.js';
 import { asIndex, fill } from './shape.js';
@@ -100,7 +107,13 @@ function pooling(node: OnnxNode) {
   const window = windowOf(node, size, node.ints('kernel_shape'));
   const ceil = node.flag('ceil_mode');
   const shape = [...x.shape.slice(0, 2), ...positions(node, window, size, ceil)];
-  return { x, window, ceil, shape, attrs: { ...windowAttrs(window), ceil_mode: { int: ceil ? 1 : 0 } } };
+  return {
+    x,
+    window,
+    ceil,
+    shape,
+    attrs: { ...windowAttrs(window), ceil_mode: { int: ceil ? 1 : 0 } },
+  };
 }
 
 const NO_POOL_GRADIENT = 'Graft has a derivative for pooling over one or two axes without indices.';
@@ -163,7 +176,8 @@ const maxUnpool: Rule = async (node) => {
   const window = windowOf(node, spatial, node.ints('kernel_shape'));
   const n = spatial.length;
   const natural = spatial.map(
-    (d, i) => (d - 1) * window.strides[i]! - window.pads[i]! - window.pads[n + i]! + window.kernel[i]!,
+    (d, i) =>
+      (d - 1) * window.strides[i]! - window.pads[i]! - window.pads[n + i]! + window.kernel[i]!,
   );
   const shape = node.has(2) ? await node.intsAt(2) : [...x.shape.slice(0, 2), ...natural];
   return node.native({

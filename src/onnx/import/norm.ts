@@ -14,7 +14,9 @@ const batchNorm: Rule = (node) => {
   ];
   const epsilon = node.float('epsilon', 1e-5);
   if (node.opset < 9 && !node.flag('spatial', true)) {
-    node.fail('normalises every position by itself (spatial = 0), which no exporter writes any more.');
+    node.fail(
+      'normalises every position by itself (spatial = 0), which no exporter writes any more.',
+    );
   }
   if (!node.flag('training_mode')) {
     const same = (t: Tensor) => ops.cast(t, x.dtype);
@@ -36,11 +38,7 @@ const batchNorm: Rule = (node) => {
   // ONNX keeps the variance divided by the count, Graft by the count less one.
   const moved = (old: Tensor, now: Tensor) =>
     ops.add(ops.mul(old, momentum), ops.mul(now, 1 - momentum));
-  return [
-    y,
-    moved(mean, batchMean),
-    moved(variance, ops.mul(batchVariance, (count - 1) / count)),
-  ];
+  return [y, moved(mean, batchMean), moved(variance, ops.mul(batchVariance, (count - 1) / count))];
 };
 
 /** Trailing axes that are normalised together, and the operands that scale and shift them. */
@@ -87,12 +85,15 @@ const groupNorm: Rule = (node) => {
   const [x, scale, bias] = [node.tensor(0), node.tensor(1), node.tensor(2)];
   const groups = node.int('num_groups');
   const channels = x.shape[1] ?? node.fail('needs [batch, channels, ...].');
-  if (groups < 1 || channels % groups !== 0) node.fail(`cannot cut ${channels} channels into ${groups} groups.`);
+  if (groups < 1 || channels % groups !== 0)
+    node.fail(`cannot cut ${channels} channels into ${groups} groups.`);
   // Until opset 21 there was one scale and bias a group.
   const perChannel = (t: Tensor) =>
     t.size === channels
       ? t
-      : ops.reshape(ops.expand(ops.reshape(t, [groups, 1]), [groups, channels / groups]), [channels]);
+      : ops.reshape(ops.expand(ops.reshape(t, [groups, 1]), [groups, channels / groups]), [
+          channels,
+        ]);
   return ops.groupNorm(x, groups, {
     scale: perChannel(scale),
     bias: perChannel(bias),

@@ -5,7 +5,8 @@ import { requireDTypeNumber } from '../tensor-value.js';
 import type { OnnxNode, Rule, Rules } from './rule.js';
 import { positions, windowAttrs, windowOf } from './window.js';
 
-const REASON = 'Rounding to integers has no useful derivative; train the float model and quantise it afterwards.';
+const REASON =
+  'Rounding to integers has no useful derivative; train the float model and quantise it afterwards.';
 
 function given(node: OnnxNode, count: number): (Tensor | undefined)[] {
   return Array.from({ length: count }, (_, i) => node.optional(i));
@@ -22,7 +23,8 @@ const quantize: Rule = (node) => {
   const zero = node.optional(2);
   const asked = node.int('output_dtype', 0);
   const dtype: DType =
-    zero?.dtype ?? (asked === 0 ? 'uint8' : requireDTypeNumber(asked, `${node.label}, output_dtype,`));
+    zero?.dtype ??
+    (asked === 0 ? 'uint8' : requireDTypeNumber(asked, `${node.label}, output_dtype,`));
   const attrs = axisAttrs(node);
   if (!zero && asked !== 0) attrs.output_dtype = { int: asked };
   return node.native({
@@ -80,7 +82,8 @@ const qlinearMatmul: Rule = (node) =>
 
 /** Attributes and result shape of a quantised convolution. */
 function convolution(node: OnnxNode, x: Tensor, w: Tensor) {
-  if (x.rank < 3 || w.rank !== x.rank) node.fail('needs [batch, channels, ...] and a weight of as many axes.');
+  if (x.rank < 3 || w.rank !== x.rank)
+    node.fail('needs [batch, channels, ...] and a weight of as many axes.');
   const size = x.shape.slice(2);
   const window = windowOf(node, size, w.shape.slice(2));
   return {
@@ -92,13 +95,25 @@ function convolution(node: OnnxNode, x: Tensor, w: Tensor) {
 const convInteger: Rule = (node) => {
   const { shape, attrs } = convolution(node, node.tensor(0), node.tensor(1));
   const outputs: TensorType[] = [{ dtype: 'int32', shape }];
-  return node.native({ opType: 'ConvInteger', inputs: given(node, 4), attrs, outputs, reason: REASON });
+  return node.native({
+    opType: 'ConvInteger',
+    inputs: given(node, 4),
+    attrs,
+    outputs,
+    reason: REASON,
+  });
 };
 
 const qlinearConv: Rule = (node) => {
   const { shape, attrs } = convolution(node, node.tensor(0), node.tensor(3));
   const outputs: TensorType[] = [{ dtype: node.tensor(7).dtype, shape }];
-  return node.native({ opType: 'QLinearConv', inputs: given(node, 9), attrs, outputs, reason: REASON });
+  return node.native({
+    opType: 'QLinearConv',
+    inputs: given(node, 9),
+    attrs,
+    outputs,
+    reason: REASON,
+  });
 };
 
 /** Rules of quantised arithmetic. */

@@ -25,13 +25,18 @@ function recurrent({ states, outputs }: Form): Rule {
     const x = inputs[0] ?? node.fail('has no input.');
     const w = inputs[1] ?? node.fail('has no weight.');
     const r = inputs[2] ?? node.fail('has no recurrent weight.');
-    if (x.rank !== 3 || w.rank !== 3 || r.rank !== 3) node.fail('needs an input and weights of three axes.');
+    if (x.rank !== 3 || w.rank !== 3 || r.rank !== 3)
+      node.fail('needs an input and weights of three axes.');
     const [steps, batch] = x.shape as [number, number, number];
     const directions = w.shape[0]!;
     const hidden = node.int('hidden_size', r.shape[2]!);
     const { dtype } = x;
     const state: TensorType = { dtype, shape: [directions, batch, hidden] };
-    const types: TensorType[] = [{ dtype, shape: [steps, directions, batch, hidden] }, state, state];
+    const types: TensorType[] = [
+      { dtype, shape: [steps, directions, batch, hidden] },
+      state,
+      state,
+    ];
     const mask = types.slice(0, outputs).map((_, i) => node.wants(i));
     const made = node.native({
       opType: node.opType,
@@ -56,9 +61,11 @@ function attributes(node: OnnxNode, hidden: number): Record<string, OnnxAttr> {
     hidden_size: { int: hidden },
     direction: { string: node.string('direction', 'forward') },
   };
-  if (node.hasAttribute('activations')) attrs.activations = { strings: node.strings('activations') };
+  if (node.hasAttribute('activations'))
+    attrs.activations = { strings: node.strings('activations') };
   if (node.hasAttribute('clip')) attrs.clip = { float: node.float('clip') };
-  for (const name of LISTS) if (node.hasAttribute(name)) attrs[name] = { floats: node.floats(name) };
+  for (const name of LISTS)
+    if (node.hasAttribute(name)) attrs[name] = { floats: node.floats(name) };
   for (const name of ['input_forget', 'linear_before_reset']) {
     if (node.hasAttribute(name)) attrs[name] = { int: node.int(name) };
   }

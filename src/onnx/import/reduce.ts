@@ -27,7 +27,8 @@ function reduce(node: OnnxNode, x: Tensor, fn: Reduce, options: ops.ReduceOption
   const shape = ops.reducedShape(x.shape, axes, options.keepDims ?? false);
   const identity = emptyResult(node.opType, x.dtype);
   // Nothing is reduced: the result is what leaves every other value as it is.
-  if (identity !== null && x.size === 0 && sizeOf(shape) > 0) return ops.full(x.dtype, shape, identity);
+  if (identity !== null && x.size === 0 && sizeOf(shape) > 0)
+    return ops.full(x.dtype, shape, identity);
   // Graft computes in floats; what is asked of integers is done by ONNX Runtime.
   if (isFloat(x.dtype)) return fn(x, options);
   return node.native({
@@ -107,9 +108,21 @@ export const reduceRules: Rules = {
   ReduceMax: reduction(18, (x, o) => ops.max(x, o)),
   ReduceMin: reduction(18, (x, o) => ops.min(x, o)),
   ReduceProd: reduction(18, (x, o) => ops.prod(x, o)),
-  ReduceL1: reduction(18, (x, o) => ops.sum(ops.abs(x), o), (x) => ops.abs(x)),
-  ReduceL2: reduction(18, (x, o) => ops.sqrt(sumSquare(x, o)), (x) => ops.abs(x)),
-  ReduceLogSum: reduction(18, (x, o) => ops.log(ops.sum(x, o)), (x) => ops.log(x)),
+  ReduceL1: reduction(
+    18,
+    (x, o) => ops.sum(ops.abs(x), o),
+    (x) => ops.abs(x),
+  ),
+  ReduceL2: reduction(
+    18,
+    (x, o) => ops.sqrt(sumSquare(x, o)),
+    (x) => ops.abs(x),
+  ),
+  ReduceLogSum: reduction(
+    18,
+    (x, o) => ops.log(ops.sum(x, o)),
+    (x) => ops.log(x),
+  ),
   ReduceLogSumExp: reduction(18, (x, o) => ops.logSumExp(x, o)),
   ReduceSumSquare: reduction(18, sumSquare, (x) => ops.square(x)),
   ArgMax: argExtreme(true),

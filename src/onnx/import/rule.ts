@@ -32,9 +32,7 @@ export interface ImportHost {
 }
 
 /** Turns a node into values, one for each of its outputs; `undefined` for one that nothing reads. */
-export type Rule = (
-  node: OnnxNode,
-) => RuleResult | Promise<RuleResult>;
+export type Rule = (node: OnnxNode) => RuleResult | Promise<RuleResult>;
 
 /** One value is short for a list of one. */
 export type RuleResult = Value | readonly (Value | undefined)[];
@@ -176,7 +174,8 @@ export class OnnxNode {
   /** Input `i` as a list of integers. */
   async intsAt(i: number): Promise<number[]> {
     const values = await this.numbers(i);
-    for (const v of values) if (!Number.isInteger(v)) this.fail(`input ${i} holds ${v}, not an integer.`);
+    for (const v of values)
+      if (!Number.isInteger(v)) this.fail(`input ${i} holds ${v}, not an integer.`);
     return values;
   }
 
@@ -242,7 +241,9 @@ export class OnnxNode {
   }
 
   strings(name: string, fallback?: readonly string[]): readonly string[] {
-    return this.attribute(name, 8)?.strings.map((s) => utf8.decode(s)) ?? this.orFail(fallback, name);
+    return (
+      this.attribute(name, 8)?.strings.map((s) => utf8.decode(s)) ?? this.orFail(fallback, name)
+    );
   }
 
   /** A tensor attribute; undefined when absent. */
@@ -283,7 +284,8 @@ export class OnnxNode {
   checkShape(shape: readonly number[]): readonly number[] {
     let total = 1;
     for (const d of shape) {
-      if (!Number.isInteger(d) || d < 0) this.fail(`the result would have shape [${shape.join(',')}].`);
+      if (!Number.isInteger(d) || d < 0)
+        this.fail(`the result would have shape [${shape.join(',')}].`);
       total *= Math.max(1, d);
     }
     if (total > MAX_ELEMENTS) {

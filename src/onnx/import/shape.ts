@@ -48,7 +48,10 @@ const reshape: Rule = async (node) => {
   const keepZero = node.flag('allowzero');
   const dims = given.map((d, i) => {
     if (d !== 0 || keepZero) return d;
-    return x.shape[i] ?? node.fail(`axis ${i} of the new shape is copied from an axis that is not there.`);
+    return (
+      x.shape[i] ??
+      node.fail(`axis ${i} of the new shape is copied from an axis that is not there.`)
+    );
   });
   if (dims.filter((d) => d === -1).length > 1 || dims.some((d) => d < -1)) {
     node.fail(`the new shape [${dims.join(',')}] must have at most one -1 and nothing below.`);
@@ -105,7 +108,8 @@ const split: Rule = async (node) => {
   // The last part is the smaller one where they cannot be equal.
   const even = Math.ceil(length / parts);
   const sizes =
-    given ?? Array.from({ length: parts }, (_, i) => Math.max(0, Math.min(even, length - i * even)));
+    given ??
+    Array.from({ length: parts }, (_, i) => Math.max(0, Math.min(even, length - i * even)));
   return sizes.length === 1 && sizes[0] === length ? [x] : ops.split(x, sizes, axis);
 };
 
@@ -139,7 +143,8 @@ const expand: Rule = async (node) => {
 const tile: Rule = async (node) => {
   const x = node.tensor(0);
   const repeats = await node.intsAt(1);
-  if (repeats.some((r) => r < 0)) node.fail(`repeats are [${repeats.join(',')}]; none may be negative.`);
+  if (repeats.some((r) => r < 0))
+    node.fail(`repeats are [${repeats.join(',')}]; none may be negative.`);
   node.checkShape(x.shape.map((d, i) => d * (repeats[i] ?? 1)));
   return ops.tile(x, repeats);
 };
@@ -196,18 +201,30 @@ const constantRule: Rule = (node) => {
     const values = node.ints('value_ints');
     return constant(values, 'int64', [values.length]);
   }
-  return node.fail('has no value that Graft can hold (strings and sparse tensors are none).', 'onnx-dtype');
+  return node.fail(
+    'has no value that Graft can hold (strings and sparse tensors are none).',
+    'onnx-dtype',
+  );
 };
 
 const range: Rule = async (node) => {
   const { dtype } = node.type(0);
-  const [start, limit, delta] = [await node.numberAt(0), await node.numberAt(1), await node.numberAt(2)];
+  const [start, limit, delta] = [
+    await node.numberAt(0),
+    await node.numberAt(1),
+    await node.numberAt(2),
+  ];
   if (delta === 0 || ![start, limit, delta].every(Number.isFinite)) {
     node.fail(`runs from ${start} to ${limit} in steps of ${delta}.`);
   }
   const n = Math.max(0, Math.ceil((limit - start) / delta));
   node.checkShape([n]);
-  if (n <= 65536) return constant(Array.from({ length: n }, (_, i) => start + i * delta), dtype, [n]);
+  if (n <= 65536)
+    return constant(
+      Array.from({ length: n }, (_, i) => start + i * delta),
+      dtype,
+      [n],
+    );
   return node.native({
     opType: 'Range',
     inputs: node.all(),
@@ -246,7 +263,8 @@ const depthToSpace: Rule = (node) => {
   const [n, c, h, w] = x.shape as [number, number, number, number];
   const b = node.int('blocksize');
   const out = c / (b * b);
-  if (b < 1 || !Number.isInteger(out)) node.fail(`${c} channels cannot fill blocks of ${b} x ${b}.`);
+  if (b < 1 || !Number.isInteger(out))
+    node.fail(`${c} channels cannot fill blocks of ${b} x ${b}.`);
   const crd = node.string('mode', 'DCR') === 'CRD';
   const parts = crd ? [n, out, b, b, h, w] : [n, b, b, out, h, w];
   const perm = crd ? [0, 1, 4, 2, 5, 3] : [0, 3, 4, 1, 5, 2];
@@ -268,7 +286,8 @@ const centerCropPad: Rule = async (node) => {
   const x = node.tensor(0);
   const target = node.checkShape(await node.intsAt(1));
   const axes = node.ints('axes', [...x.shape.keys()]);
-  if (axes.length !== target.length) node.fail(`has ${target.length} sizes for ${axes.length} axes.`);
+  if (axes.length !== target.length)
+    node.fail(`has ${target.length} sizes for ${axes.length} axes.`);
   const pads = x.shape.map((): [number, number] => [0, 0]);
   for (const [i, axis] of axes.entries()) {
     const at = node.axis(axis, x.rank);
@@ -323,13 +342,15 @@ const gatherND: Rule = (node) =>
     batchDims: node.int('batch_dims', 0),
   });
 
-const NO_SCATTER_GRADIENT = 'Graft has a derivative for scattering by replacement and addition only.';
+const NO_SCATTER_GRADIENT =
+  'Graft has a derivative for scattering by replacement and addition only.';
 
 const scatterElements: Rule = (node) => {
   const [x, indices, updates] = [node.tensor(0), asIndex(node.tensor(1)), node.tensor(2)];
   const axis = node.int('axis', 0);
   const reduction = node.string('reduction', 'none');
-  if (isFloat(x.dtype) && reduction === 'none') return ops.scatterElements(x, indices, updates, axis);
+  if (isFloat(x.dtype) && reduction === 'none')
+    return ops.scatterElements(x, indices, updates, axis);
   if (isFloat(x.dtype) && reduction === 'add') return ops.scatterAdd(x, indices, updates, axis);
   return node.native({
     opType: 'ScatterElements',
@@ -361,7 +382,8 @@ const compress: Rule = async (node) => {
   const picked = toNumbers(await node.constant(1)).flatMap((v, i) => (v ? [i] : []));
   const axis = node.hasAttribute('axis') ? node.axis(node.int('axis'), x.rank) : 0;
   const source = node.hasAttribute('axis') ? x : ops.reshape(x, [x.size]);
-  if (picked.some((i) => i >= source.shape[axis]!)) node.fail('the condition is longer than the axis.');
+  if (picked.some((i) => i >= source.shape[axis]!))
+    node.fail('the condition is longer than the axis.');
   return ops.gather(source, constant(picked, 'int64', [picked.length]), axis);
 };
 

@@ -4,7 +4,8 @@ import * as ops from '../../ops/index.js';
 import type { Rule, Rules } from './rule.js';
 import { MAX_MADE_ELEMENTS } from './shape.js';
 
-const NO_FOURIER_GRADIENT = 'Graft has no derivative for Fourier transforms carried over from ONNX.';
+const NO_FOURIER_GRADIENT =
+  'Graft has no derivative for Fourier transforms carried over from ONNX.';
 
 const dft: Rule = async (node) => {
   const x = node.tensor(0);
@@ -37,10 +38,13 @@ const stft: Rule = async (node) => {
   const x = node.tensor(0);
   const step = await node.numberAt(1);
   const window = node.optional(2);
-  const length = node.has(3) ? await node.numberAt(3) : (window?.size ?? node.fail('has no frame length.'));
+  const length = node.has(3)
+    ? await node.numberAt(3)
+    : (window?.size ?? node.fail('has no frame length.'));
   const onesided = node.flag('onesided', true);
   const frames = Math.floor((x.shape[1]! - length) / step) + 1;
-  if (!(step >= 1) || !(length >= 1) || frames < 0) node.fail(`frames of ${length} every ${step} do not fit.`);
+  if (!(step >= 1) || !(length >= 1) || frames < 0)
+    node.fail(`frames of ${length} every ${step} do not fit.`);
   return node.native({
     opType: 'STFT',
     inputs: [x, node.tensor(1), window, node.optional(3)],

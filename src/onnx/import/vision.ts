@@ -1,11 +1,14 @@
 /** Operators on images and feature maps: resizing, sampling, regions. */
-import { hostTensor, constantOf, type OnnxAttr, type Tensor } from '../../graph/index.js';
+import { constantOf, hostTensor, type OnnxAttr, type Tensor } from '../../graph/index.js';
 import * as ops from '../../ops/index.js';
 import type { OnnxNode, Rule, Rules } from './rule.js';
 import { MAX_MADE_ELEMENTS } from './shape.js';
 
 /** Sizes that a resize asks for, axis by axis. */
-async function resizedShape(node: OnnxNode, x: Tensor): Promise<{ shape: number[]; scales: number[] }> {
+async function resizedShape(
+  node: OnnxNode,
+  x: Tensor,
+): Promise<{ shape: number[]; scales: number[] }> {
   const axes = node.ints('axes', [...x.shape.keys()]).map((a) => node.axis(a, x.rank));
   const shape = [...x.shape];
   const scales = x.shape.map(() => 1);
@@ -19,7 +22,8 @@ async function resizedShape(node: OnnxNode, x: Tensor): Promise<{ shape: number[
   };
   const sizes = await asked(sizesAt);
   if (sizes) {
-    if (sizes.length !== axes.length) node.fail(`has ${sizes.length} sizes for ${axes.length} axes.`);
+    if (sizes.length !== axes.length)
+      node.fail(`has ${sizes.length} sizes for ${axes.length} axes.`);
     const policy = node.string('keep_aspect_ratio_policy', 'stretch');
     const ratios = axes.map((a, i) => sizes[i]! / x.shape[a]!);
     const common = policy === 'not_larger' ? Math.min(...ratios) : Math.max(...ratios);
@@ -29,8 +33,11 @@ async function resizedShape(node: OnnxNode, x: Tensor): Promise<{ shape: number[
     }
   } else {
     const factors =
-      node.opset < 9 ? node.floats('scales') : ((await asked(scalesAt)) ?? node.fail('has neither scales nor sizes.'));
-    if (factors.length !== axes.length) node.fail(`has ${factors.length} scales for ${axes.length} axes.`);
+      node.opset < 9
+        ? node.floats('scales')
+        : ((await asked(scalesAt)) ?? node.fail('has neither scales nor sizes.'));
+    if (factors.length !== axes.length)
+      node.fail(`has ${factors.length} scales for ${axes.length} axes.`);
     for (const [i, a] of axes.entries()) {
       if (!(factors[i]! > 0)) node.fail(`a scale is ${factors[i]}.`);
       scales[a] = factors[i]!;
@@ -59,7 +66,9 @@ const resize: Rule = async (node) => {
     antialias: { int: node.int('antialias', 0) },
   };
   const bySize = node.opset >= 11 && node.has(3) && node.type(3).shape[0] !== 0;
-  const axes = node.hasAttribute('axes') ? node.ints('axes').map((a) => node.axis(a, x.rank)) : null;
+  const axes = node.hasAttribute('axes')
+    ? node.ints('axes').map((a) => node.axis(a, x.rank))
+    : null;
   if (axes) attrs.axes = { ints: axes };
   if (bySize) {
     attrs.keep_aspect_ratio_policy = { string: node.string('keep_aspect_ratio_policy', 'stretch') };
@@ -76,7 +85,8 @@ const resize: Rule = async (node) => {
     ],
     attrs,
     outputs: [{ dtype: x.dtype, shape }],
-    reason: 'Graft has derivatives for nearest and linear resizing in its own coordinate systems only.',
+    reason:
+      'Graft has derivatives for nearest and linear resizing in its own coordinate systems only.',
   });
 };
 
@@ -174,7 +184,8 @@ const col2Im: Rule = async (node) => {
   const block = await node.intsAt(2);
   const n = image.length;
   const channels = x.shape[1]! / block.reduce((a, b) => a * b, 1);
-  if (x.rank !== 3 || !Number.isInteger(channels)) node.fail('needs [batch, channels x block, positions].');
+  if (x.rank !== 3 || !Number.isInteger(channels))
+    node.fail('needs [batch, channels x block, positions].');
   return node.native({
     opType: 'Col2Im',
     inputs: node.all(),

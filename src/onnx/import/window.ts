@@ -15,7 +15,9 @@ const MAX_EXTENT = 2 ** 31;
 function list(node: OnnxNode, name: string, fallback: readonly number[], low: number) {
   const values = node.ints(name, fallback);
   if (values.length !== fallback.length || values.some((v) => v < low || v > MAX_EXTENT)) {
-    node.fail(`${name} is [${values.join(',')}]; expected ${fallback.length} integers of at least ${low}.`);
+    node.fail(
+      `${name} is [${values.join(',')}]; expected ${fallback.length} integers of at least ${low}.`,
+    );
   }
   return values;
 }
@@ -26,7 +28,11 @@ export function span(window: Window, axis: number): number {
 }
 
 /** The window of a node over `size`, which holds the spatial axes only. */
-export function windowOf(node: OnnxNode, size: readonly number[], kernel: readonly number[]): Window {
+export function windowOf(
+  node: OnnxNode,
+  size: readonly number[],
+  kernel: readonly number[],
+): Window {
   const n = size.length;
   if (kernel.length !== n || kernel.some((k) => !(k >= 1))) {
     node.fail(`has a kernel [${kernel.join(',')}] over ${n} spatial axes.`);
@@ -58,7 +64,8 @@ export function positions(
   const n = size.length;
   return size.map((d, i) => {
     const free = d + window.pads[i]! + window.pads[n + i]! - span(window, i);
-    if (free < 0) node.fail(`the window spans ${span(window, i)} elements of an axis that has fewer.`);
+    if (free < 0)
+      node.fail(`the window spans ${span(window, i)} elements of an axis that has fewer.`);
     const stride = window.strides[i]!;
     const count = (ceil ? Math.ceil : Math.floor)(free / stride) + 1;
     // A window that would start in the padding after the end does not count.
