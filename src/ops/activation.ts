@@ -1,7 +1,7 @@
 /** Activation functions. The fused operators of ONNX Runtime do the forward pass. */
 import { ConfigError } from '../errors.js';
 import { defineOp, type GradRule, type OnnxEmitter, type Op, type Tensor } from '../graph/index.js';
-import { add, mul, neg, sub, unaryOp } from './arithmetic.js';
+import { add, div, mul, neg, sub, unaryOp } from './arithmetic.js';
 import { requireFloat } from './check.js';
 import { greater, less, step, where } from './compare.js';
 import { clip } from './extrema.js';
@@ -32,9 +32,16 @@ export const tanhOp = unaryOp('tanh', 'Tanh', ({ outputs: [y], dy }) => [
 ]);
 
 /** 1 / (1 + exp(-x)). dx = dy y (1 - y). */
-export const sigmoidOp = unaryOp('sigmoid', 'Sigmoid', ({ outputs: [y], dy }) => [
-  mul(dy, mul(y!, sub(1, y!))),
-]);
+export const sigmoidOp = activation<undefined>(
+  'sigmoid',
+  ({ outputs: [y], dy }) => [mul(dy, mul(y!, sub(1, y!)))],
+  (emit, x, _, { dtype }) => {
+    if (dtype !== 'float64') return emit.one('Sigmoid', [x]);
+    // ONNX Runtime (1.30) fuses a float64 x Sigmoid(x) into a kernel that it has in float32 only.
+    const e = emit.one('Exp', [emit.one('Neg', [x])]);
+    return emit.one('Reciprocal', [emit.one('Add', [e, emit.scalar(dtype, 1)])]);
+  },
+);
 
 /** max(x, 0). dx = dy where x > 0, else 0 (at 0 too, as in PyTorch). */
 export const reluOp = unaryOp('relu', 'Relu', ({ outputs: [y], dy }) => [mul(dy, step(y!))]);
@@ -84,10 +91,8 @@ export const siluOp = activation<undefined>(
       // One fused pass: x sigmoid(alpha x).
       return emit.one('QuickGelu', [x], { alpha: { float: 1 } }, 'com.microsoft');
     }
-    // ONNX Runtime would fuse a product with a sigmoid into that kernel, which is float32 only; a
-    // quotient it leaves alone.
-    const one = emit.scalar(dtype, 1);
-    return emit.one('Div', [x, emit.one('Add', [emit.one('Exp', [emit.one('Neg', [x])]), one])]);
+    const e = emit.one('Exp', [emit.one('Neg', [x])]);
+    return emit.one('Div', [x, emit.one('Add', [e, emit.scalar(dtype, 1)])]);
   },
 );
 
@@ -111,11 +116,33 @@ export const hardswishOp = activation<undefined>(
   (emit, x) => emit.one('HardSwish', [x]),
 );
 
+/** Above this, tanh(softplus(x)) is 1 in every float type; exp of it squared does not overflow. */
+const MISH_SATURATION = 20;
+
+/**
+ * tanh(softplus(x)) as n / (n + 2) with n = exp(x) (exp(x) + 2): six cheap passes, where ONNX
+ * Runtime's Softplus alone takes the time of thirty.
+ */
+function tanhSoftplus(x: Tensor): Tensor {
+  const e = exp(clip(x, { max: MISH_SATURATION }));
+  const n = mul(e, add(e, 2));
+  return div(n, add(n, 2));
+}
+
 /** x tanh(softplus(x)). With t that tanh: dx = dy (t + x sigmoid(x) (1 - t^2)). */
-export const mishOp = unaryOp('mish', 'Mish', ({ inputs: [x], dy }) => {
-  const t = tanh(softplus(x!));
-  return [mul(dy, add(t, mul(mul(x!, sigmoid(x!)), sub(1, square(t)))))];
-});
+export const mishOp = activation<undefined>(
+  'mish',
+  ({ inputs: [x], dy }) => {
+    const t = tanhSoftplus(x!);
+    return [mul(dy, add(t, mul(mul(x!, sigmoid(x!)), sub(1, square(t)))))];
+  },
+  (emit, x, _, { dtype }) => {
+    const two = emit.scalar(dtype, 2);
+    const e = emit.one('Exp', [emit.one('Clip', [x, '', emit.scalar(dtype, MISH_SATURATION)])]);
+    const n = emit.one('Mul', [e, emit.one('Add', [e, two])]);
+    return emit.one('Mul', [x, emit.one('Div', [n, emit.one('Add', [n, two])])]);
+  },
+);
 
 // z of the tanh form is TANH_SLOPE / 2 (x + 0.044715 x^3), of Hendrycks and Gimpel (2016).
 const TANH_SLOPE = 2 * Math.sqrt(2 / Math.PI);
@@ -132,11 +159,7 @@ interface GeluAttrs {
 export const geluOp = activation<GeluAttrs>(
   'gelu',
   ({ inputs: [x], dy, attrs }) => [mul(dy, geluSlopeOp.one([x!], attrs))],
-  (emit, x, { approximate }, { rank }) =>
-    // FastGelu is the tanh form with a vectorised kernel; it does not take scalars.
-    approximate === 'tanh' && rank > 0
-      ? emit.one('FastGelu', [x], {}, 'com.microsoft')
-      : emit.one('Gelu', [x], { approximate: { string: approximate } }),
+  (emit, x, { approximate }) => emit.one('Gelu', [x], { approximate: { string: approximate } }),
 );
 
 /**

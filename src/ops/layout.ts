@@ -2,7 +2,7 @@
  * Cast, reshape, transpose, expand and sum: the operations that every gradient needs to move
  * values into shape. The set is closed: their gradients are made of each other.
  */
-import { ShapeError } from '../errors.js';
+import { DTypeError, ShapeError } from '../errors.js';
 import {
   constantOf,
   type DType,
@@ -189,19 +189,40 @@ export function expand(x: Tensor, shape: Shape): Tensor {
 /** Sum over axes. dx = dy repeated over the summed axes. */
 export const reduceSumOp = defineOp<{ axes: readonly number[]; keepDims: boolean }>({
   name: 'reduceSum',
-  infer: ([x], { axes, keepDims }) => ({
-    dtype: x!.dtype,
-    shape: reducedShape(x!.shape, axes, keepDims),
-  }),
+  infer: ([x], { axes, keepDims }) => {
+    if (x!.dtype === 'bool') {
+      throw new DTypeError(
+        `sum: expected numbers, got ${formatType(x!)}. Cast it with cast(x, 'int64') to count.`,
+        { op: 'reduceSum', dtype: 'bool' },
+      );
+    }
+    return { dtype: x!.dtype, shape: reducedShape(x!.shape, axes, keepDims) };
+  },
   grad: ({ inputs: [x], dy, attrs }) => [
     expand(reshape(dy, reducedShape(x!.shape, attrs.axes, true)), x!.shape),
   ],
-  onnx: (emit, { inputs: [x], attrs }) =>
-    emit.one('ReduceSum', [emit.name(x!), emit.ints(attrs.axes)], {
-      keepdims: { int: attrs.keepDims ? 1 : 0 },
-    }),
+  onnx: (emit, { inputs: [x], attrs: { axes, keepDims } }) => {
+    const to = (name: string, dtype: DType) =>
+      emit.one('Cast', [name], { to: { int: onnxDType(dtype) } });
+    const wide = SUM_IN[x!.dtype];
+    const name = emit.name(x!);
+    const y = emit.one('ReduceSum', [wide ? to(name, wide) : name, emit.ints(axes)], {
+      keepdims: { int: keepDims ? 1 : 0 },
+    });
+    return wide ? to(y, x!.dtype) : y;
+  },
   fold: foldReduce({ float: (a, b) => a + b, int: (a, b) => a + b }, 0),
 });
+
+/** Types without a ReduceSum on the CPU; their sums wrap alike in a wider type. */
+const SUM_IN: Partial<Record<DType, DType>> = {
+  int8: 'int32',
+  uint8: 'int32',
+  int16: 'int32',
+  uint16: 'int32',
+  uint32: 'int64',
+  uint64: 'int64',
+};
 
 /** Options of every reduction. */
 export interface ReduceOptions {
