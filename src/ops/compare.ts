@@ -200,7 +200,9 @@ export const whereOp = defineOp<undefined>({
   onnx: (emit, { inputs: [condition, a, b] }) => {
     const { dtype } = a!;
     const names = [emit.name(a!), emit.name(b!)];
-    const via = emit.target === 'cpu' || emit.target === 'wasm' ? WHERE_IN[dtype] : undefined;
+    // On WebGPU bool is listed but fails when it runs, and the other types go to the CPU.
+    const gpu = emit.target === 'webgpu' && dtype === 'bool' ? 'int32' : undefined;
+    const via = emit.target === 'cuda' ? undefined : (gpu ?? WHERE_IN[dtype]);
     if (!via) return emit.one('Where', [emit.name(condition!), ...names]);
     const wide = names.map((name) => emitCast(emit, name, via));
     return emitCast(emit, emit.one('Where', [emit.name(condition!), ...wide]), dtype);

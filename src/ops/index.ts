@@ -18,6 +18,7 @@ export * from './gather.js';
 export * from './group-norm.js';
 export * from './host.js';
 export * from './layout.js';
+export * from './log-sum-exp.js';
 export * from './loss.js';
 export * from './matmul.js';
 export * from './norm.js';

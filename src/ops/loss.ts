@@ -8,6 +8,7 @@ import { equal, notEqual, where } from './compare.js';
 import { minimum } from './extrema.js';
 import { gather, INDEX_DTYPES } from './gather.js';
 import { cast, expand, reshape, sum, unsqueeze } from './layout.js';
+import { emitLogSoftmax } from './log-sum-exp.js';
 import { pickAlong, scatterAdd } from './scatter.js';
 import { logSoftmax, softmax } from './softmax.js';
 import { abs, exp } from './unary.js';
@@ -79,7 +80,7 @@ export const crossEntropyOp = defineOp<CrossEntropyAttrs>({
   onnx: (emit, { inputs: [x, labels], outputs: [y], attrs: { axis, smoothing } }) => {
     const atAxis = { axis: { int: axis } };
     const index = emit.one('Unsqueeze', [emit.name(labels!), emit.ints([axis])]);
-    const logP = emit.one('LogSoftmax', [emit.name(x!)], atAxis);
+    const logP = emitLogSoftmax(emit, emit.name(x!), x!.dtype, axis);
     const picked = emit.one('GatherElements', [logP, index], atAxis);
     let loss = emit.one('Neg', [picked]);
     if (smoothing !== 0) {

@@ -21,6 +21,7 @@ import { concat, stack } from './concat.js';
 import { clip } from './extrema.js';
 import { foldReduce, larger, smaller } from './fold.js';
 import { cast, expand, full, type ReduceOptions, reshape, sum, transpose } from './layout.js';
+import { emitLogSumExp, lowestFinite } from './log-sum-exp.js';
 import { slice } from './slice.js';
 import { exp, sqrt, square } from './unary.js';
 
@@ -37,11 +38,22 @@ interface ReduceSpec {
   readonly fold?: OpSpec<ReduceAttrs>['fold'];
   /** A wider type for those without a kernel on the CPU. */
   readonly wide?: (type: TensorType) => 'int32' | 'int64' | undefined;
+  /** How to emit the reduction on WebGPU, if not by `onnx`; keeps the reduced axes. */
+  readonly webgpu?: (emit: OnnxEmitter, x: string, dtype: DType, axes: readonly number[]) => string;
   /** How to emit the reduction of int64, if not by `onnx`; keeps the reduced axes. */
   readonly int64?: (emit: OnnxEmitter, x: string, axes: readonly number[]) => string;
 }
 
-function reduction({ name, onnx, check, grad, fold, wide, int64 }: ReduceSpec): Op<ReduceAttrs> {
+function reduction({
+  name,
+  onnx,
+  check,
+  grad,
+  fold,
+  wide,
+  int64,
+  webgpu,
+}: ReduceSpec): Op<ReduceAttrs> {
   return defineOp<ReduceAttrs>({
     name,
     infer: ([x], { axes, keepDims }) => {
@@ -51,11 +63,13 @@ function reduction({ name, onnx, check, grad, fold, wide, int64 }: ReduceSpec): 
     grad,
     onnx: (emit, { inputs: [x], attrs: { axes, keepDims } }) => {
       const make = (source: string, dtype: DType) => {
-        if (dtype !== 'int64' || !int64) {
+        let kept: string;
+        if (dtype === 'int64' && int64) kept = int64(emit, source, axes);
+        else if (emit.target === 'webgpu' && webgpu) kept = webgpu(emit, source, dtype, axes);
+        else {
           const keepdims = { int: keepDims ? 1 : 0 };
           return emit.one(onnx, [source, emit.ints(axes)], { keepdims });
         }
-        const kept = int64(emit, source, axes);
         return keepDims ? kept : emit.one('Squeeze', [kept, emit.ints(axes)]);
       };
       const via = wide?.(x!);
@@ -210,21 +224,15 @@ export const reduceProdOp = reduction({
 export const reduceLogSumExpOp = reduction({
   name: 'reduceLogSumExp',
   onnx: 'ReduceLogSumExp',
+  webgpu: emitLogSumExp,
   check: float('logSumExp'),
   grad: ({ inputs: [x], outputs: [y], dy, attrs: { axes } }) => {
     // -infinity - -infinity would be NaN; against a finite bound the difference stays -infinity.
-    const finite = clip(y!, { min: LOWEST[x!.dtype] ?? LOWEST.float32! });
+    const finite = clip(y!, { min: lowestFinite(x!.dtype) });
     const weights = exp(sub(x!, restored(finite, x!, axes)));
     return [mul(weights, restored(dy, x!, axes))];
   },
 });
-
-/** The most negative finite number of each floating-point type. */
-const LOWEST: Readonly<Record<string, number>> = {
-  float16: -65504,
-  float32: -3.4028234663852886e38,
-  float64: -Number.MAX_VALUE,
-};
 
 function reduce(op: Op<ReduceAttrs>, name: string) {
   return (x: Tensor, { axes, keepDims = false }: ReduceOptions = {}): Tensor => {

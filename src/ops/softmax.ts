@@ -4,6 +4,7 @@ import { mul, neg, sub } from './arithmetic.js';
 import { rowAffine } from './channel-affine.js';
 import { normalizeAxis, requireFloat } from './check.js';
 import { reshape, sum } from './layout.js';
+import { emitLogSoftmax } from './log-sum-exp.js';
 import { exp } from './unary.js';
 
 /** `residual - p * rowSums`, where the sums are over `axis`. */
@@ -48,7 +49,7 @@ export const logSoftmaxOp = defineOp<{ axis: number }>({
     subtractProjection(dy, exp(y!), sum(dy, { axes: axis, keepDims: true }), axis),
   ],
   onnx: (emit, { inputs: [x], attrs: { axis } }) =>
-    emit.one('LogSoftmax', [emit.name(x!)], { axis: { int: axis } }),
+    emitLogSoftmax(emit, emit.name(x!), x!.dtype, axis),
 });
 
 /** Logarithm of {@link softmax}, without the loss of digits that taking it afterwards has. */
