@@ -92,27 +92,19 @@ const clip: Rule = async (node) => {
   };
   const low = bound('min', 1);
   const high = bound('max', 2);
-  if (isFloat(x.dtype)) {
-    const known = async (t: Tensor | undefined, i: number) => {
-      if (!t) return undefined;
-      return node.opset < 11 ? node.float(i === 1 ? 'min' : 'max') : node.numberAt(i);
-    };
-    const fixed = (i: number) => node.opset < 11 || !node.has(i) || node.isKnown(i);
-    if (fixed(1) && fixed(2)) {
-      const min = await known(low, 1);
-      const max = await known(high, 2);
-      if (min === undefined && max === undefined) return x;
-      if (min === undefined || max === undefined || min <= max) return ops.clip(x, { min, max });
-    }
-    const above = low ? ops.maximum(x, low) : x;
-    return high ? ops.minimum(above, high) : above;
+  const known = async (t: Tensor | undefined, i: number) => {
+    if (!t) return undefined;
+    return node.opset < 11 ? node.float(i === 1 ? 'min' : 'max') : node.numberAt(i);
+  };
+  const fixed = (i: number) => node.opset < 11 || !node.has(i) || node.isKnown(i);
+  if (isFloat(x.dtype) && fixed(1) && fixed(2)) {
+    const min = await known(low, 1);
+    const max = await known(high, 2);
+    if (min === undefined && max === undefined) return x;
+    if (min === undefined || max === undefined || min <= max) return ops.clip(x, { min, max });
   }
-  return node.native({
-    opType: 'Clip',
-    inputs: [x, low, high],
-    outputs: [x],
-    reason: NO_INTEGER_GRADIENT,
-  });
+  const above = low ? ops.maximum(x, low) : x;
+  return high ? ops.minimum(above, high) : above;
 };
 
 const cast: Rule = (node) => {
@@ -208,7 +200,7 @@ const gelu: Rule = (node) => {
 
 /** Rules of elementwise operators. */
 export const elementwiseRules: Rules = {
-  Abs: unary(ops.abs),
+  Abs: (node) => ops.abs(node.tensor(0)),
   Acos: unary(ops.acos),
   Acosh: unary(ops.acosh),
   Asin: unary(ops.asin),
@@ -225,7 +217,7 @@ export const elementwiseRules: Rules = {
   Neg: (node) => ops.neg(node.tensor(0)),
   Reciprocal: unary(ops.reciprocal),
   Round: unary(ops.round),
-  Sign: unary(ops.sign),
+  Sign: (node) => ops.sign(node.tensor(0)),
   Sin: unary(ops.sin),
   Sinh: unary(ops.sinh),
   Sqrt: unary(ops.sqrt),

@@ -22,6 +22,9 @@ function reduction(since: number, fn: Reduce, noop: (x: Tensor) => Tensor = (x) 
   };
 }
 
+/** Reductions that Graft's operations do on integers too, and fold where the values are known. */
+const INTEGER_REDUCTIONS = ['ReduceSum', 'ReduceProd', 'ReduceMax', 'ReduceMin', 'ReduceSumSquare'];
+
 function reduce(node: OnnxNode, x: Tensor, fn: Reduce, options: ops.ReduceOptions): Tensor {
   const axes = ops.normalizeAxes(node.opType, options.axes, x.rank);
   const shape = ops.reducedShape(x.shape, axes, options.keepDims ?? false);
@@ -29,8 +32,8 @@ function reduce(node: OnnxNode, x: Tensor, fn: Reduce, options: ops.ReduceOption
   // Nothing is reduced: the result is what leaves every other value as it is.
   if (identity !== null && x.size === 0 && sizeOf(shape) > 0)
     return ops.full(x.dtype, shape, identity);
-  // Graft computes in floats; what is asked of integers is done by ONNX Runtime.
-  if (isFloat(x.dtype)) return fn(x, options);
+  // Means and logarithms of integers are left to ONNX Runtime.
+  if (isFloat(x.dtype) || INTEGER_REDUCTIONS.includes(node.opType)) return fn(x, options);
   return node.native({
     opType: node.opType,
     inputs: [x, index(axes)],
