@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { testEngine } from '../../test/support/engine.js';
 import { opContract } from '../../test/support/op-contract.js';
-import { constant, hostTensor, input, toNumbers } from '../graph/index.js';
+import { constant, hostTensor, input, type Tensor, toNumbers } from '../graph/index.js';
 import { logSoftmax, sum } from '../ops/index.js';
-import { ctcLoss, grad } from './index.js';
+import { checkpoint, ctcLoss, grad } from './index.js';
 
 opContract('ctcLoss', ([logits, targets, inputLengths, targetLengths], options) =>
   ctcLoss(logSoftmax(logits!, -1), targets!, inputLengths!, targetLengths!, options),
@@ -24,6 +24,25 @@ describe('ctcLoss', () => {
     const [value, gradient] = await engine.evaluate([loss, dx!], feeds);
     expect(toNumbers(value!)).toEqual([Number.POSITIVE_INFINITY]);
     expect(toNumbers(gradient!).map(Math.abs)).toEqual([0, 0, 0, 0, 0, 0]);
+  });
+
+  test('keeps its gradient inside a checkpoint', async () => {
+    const engine = await testEngine();
+    const x = input('x', 'float32', [4, 1, 3]);
+    const ids = constant([2, 1], 'int64', [1, 2]);
+    const loss = (t: Tensor) =>
+      ctcLoss(logSoftmax(t, -1), ids, constant([4], 'int64', [1]), constant([2], 'int64', [1]));
+    const feeds = new Map([
+      [x, hostTensor('float32', [4, 1, 3], [1, 2, 0, 0, 1, 3, 2, 0, 1, 1, 1, 0])],
+    ]);
+    const [plain] = grad(loss(x), [x]);
+    const [marked] = grad(
+      checkpoint((t) => loss(t!), [x]),
+      [x],
+    );
+    const [want, got] = (await engine.evaluate([plain!, marked!], feeds)).map(toNumbers);
+    for (const [i, w] of want!.entries()) expect(got![i]).toBeCloseTo(w, 6);
+    expect(Math.max(...want!)).toBeGreaterThan(0.01);
   });
 
   test('mistakes are named', () => {

@@ -5,6 +5,7 @@ import {
   add,
   cast,
   concat,
+  customGradient,
   div,
   equal,
   exp,
@@ -16,6 +17,8 @@ import {
   log,
   logicalAnd,
   logicalNot,
+  logicalOr,
+  max,
   maximum,
   mul,
   neg,
@@ -61,6 +64,77 @@ function column(t: Tensor): Tensor {
   return reshape(t, [t.size, 1]);
 }
 
+function rows(t: Tensor, from: number, to: number): Tensor {
+  return slice(t, { starts: [from], ends: [to], axes: [0] });
+}
+
+/** The states' values (the last axis) moved up by 0, 1 and 2 places, or down where `by` is -1. */
+function moved(values: Tensor, by: 1 | -1): [Tensor, Tensor, Tensor] {
+  const [batch, states] = values.shape as [number, number];
+  const edge = full(values.dtype, [batch, 2], NEVER);
+  const padded = by > 0 ? concat([edge, values], 1) : concat([values, edge], 1);
+  const from = (first: number) =>
+    slice(padded, { starts: [first], ends: [first + states], axes: [1] });
+  return by > 0 ? [values, from(1), from(0)] : [values, from(1), from(2)];
+}
+
+/**
+ * Log chance of the outputs up to t with the alignment in state s at t, [time, batch, states].
+ * Behind a sample's length the last one is repeated.
+ */
+function forward(scores: Tensor, start: Tensor, skip: Tensor, alive: Tensor): Tensor {
+  const time = scores.shape[0]!;
+  const { ys } = scan(
+    ([alpha], [score, going]) => {
+      const [stay, step, jump] = moved(alpha!, 1);
+      const next = add(logAdd([stay, step, add(jump, skip)]), score!);
+      const kept = where(going!, next, alpha!);
+      return { carry: [kept], ys: [kept] };
+    },
+    {
+      init: [reshape(start, start.shape.slice(1))],
+      xs: [rows(scores, 1, time), rows(alive, 1, time)],
+    },
+  );
+  return concat([start, ys[0]!], 0);
+}
+
+/** Log chance of the outputs after t, given the alignment is in state s at t. */
+function backward(scores: Tensor, skip: Tensor, end: Tensor, alive: Tensor): Tensor {
+  const time = scores.shape[0]!;
+  const [, , jumpable] = moved(skip, -1);
+  const { ys } = scan(
+    ([beta], [score, going]) => {
+      const [stay, step, jump] = moved(add(beta!, score!), -1);
+      const kept = where(going!, logAdd([stay, step, add(jump, jumpable)]), beta!);
+      return { carry: [kept], ys: [kept] };
+    },
+    { init: [end], xs: [rows(scores, 1, time), rows(alive, 1, time)], reverse: true },
+  );
+  return concat([ys[0]!, reshape(end, [1, ...end.shape])], 0);
+}
+
+/**
+ * Log chance of each sample's target, [batch]. d/d scores = the chance that the alignment is in
+ * this state at this time, from both recursions; it replaces the gradient through `alphas`, which
+ * would walk back through every step of the forward one.
+ */
+const logLikelihood = customGradient(
+  (scores, alphas, _skip, end) => {
+    const last = rows(alphas!, scores!.shape[0]! - 1, scores!.shape[0]!);
+    const ends = add(reshape(last, end!.shape), end!);
+    const top = stopGradient(max(ends, { axes: 1, keepDims: true }));
+    return add(reshape(top, [end!.shape[0]!]), log(sum(exp(sub(ends, top)), { axes: 1 })));
+  },
+  ({ inputs: [scores, alphas, skip, end, alive], outputs: [total], dys: [dy] }) => {
+    const betas = backward(scores!, skip!, end!, alive!);
+    const perSample = (t: Tensor) => reshape(t, [1, t.size, 1]);
+    const chance = exp(sub(add(alphas!, betas), perSample(total!)));
+    const counted = where(alive!, chance, zeros(scores!.dtype, [1, 1, 1]));
+    return [mul(counted, perSample(dy!)), null, null, null, null];
+  },
+);
+
 /**
  * Minus the log of the chance that some alignment of the outputs spells the target, by the forward
  * recursion in log space. A sample whose target cannot be spelt in its input's length has infinite
@@ -84,7 +158,6 @@ export function ctcLoss(
   const symbols = targets.shape[1]!;
   const states = 2 * symbols + 1;
   const { dtype } = logProbs;
-  const never = (shape: readonly number[]) => full(dtype, shape, NEVER);
   const lengths = column(cast(targetLengths, 'int64'));
   const position = (n: number) =>
     constant(
@@ -111,43 +184,27 @@ export function ctcLoss(
     ends: [states],
     axes: [1],
   });
+  const never = full(dtype, [1, 1], NEVER);
+  const free = zeros(dtype, [1, 1]);
   const skip = where(
     logicalAnd(logicalNot(equal(path, twoBefore)), logicalNot(equal(path, blank))),
-    zeros(dtype, [1, 1]),
-    never([1, 1]),
+    free,
+    never,
   );
-
-  const at = (from: number, to: number) => slice(scores, { starts: [from], ends: [to], axes: [0] });
-  const start = reshape(at(0, 1), [batch, states]);
-  const canStart = less(position(states), full('int64', [1, 1], 2));
-  const first = where(canStart, start, never([1, 1]));
+  // An alignment ends in the last symbol or in the blank behind it.
+  const behind = sub(mul(lengths, 2), position(states));
+  const end = where(logicalOr(equal(behind, 0), equal(behind, 1)), free, never);
   const alive = less(
     constant(
-      Array.from({ length: time - 1 }, (_, t) => t + 1),
+      Array.from({ length: time }, (_, t) => t),
       'int64',
-      [time - 1, 1, 1],
+      [time, 1, 1],
     ),
     reshape(cast(inputLengths, 'int64'), [1, batch, 1]),
   );
-  const { carry } = scan(
-    ([alpha], [score, going]) => {
-      const padded = concat([never([batch, 2]), alpha!], 1);
-      const from = (shift: number) =>
-        slice(padded, { starts: [2 - shift], ends: [2 - shift + states], axes: [1] });
-      const next = add(logAdd([alpha!, from(1), add(from(2), skip)]), score!);
-      return { carry: [where(going!, next, alpha!)] };
-    },
-    { init: [first], xs: [at(1, time), alive] },
-  );
-
-  // The last blank or, where there is one, the last symbol.
-  const last = carry[0]!;
-  const endBlank = mul(lengths, 2);
-  const hasSymbol = greater(lengths, 0);
-  const endSymbol = where(hasSymbol, sub(endBlank, 1), endBlank);
-  const symbolScore = where(hasSymbol, gatherElements(last, endSymbol, 1), never([1, 1]));
-  const ends = logAdd([gatherElements(last, endBlank, 1), symbolScore]);
-  const loss = reshape(neg(ends), [batch]);
+  const start = where(less(position(states), full('int64', [1, 1], 2)), rows(scores, 0, 1), never);
+  const alphas = forward(scores, start, skip, alive);
+  const loss = neg(logLikelihood(scores, alphas, skip, end, alive));
   const impossible = zeroInfinity ? 0 : Number.POSITIVE_INFINITY;
   const losses = where(greater(loss, IMPOSSIBLE), full(dtype, [1], impossible), loss);
   if (reduction === 'none') return losses;

@@ -58,7 +58,11 @@ export interface CustomGradientContext {
   readonly dys: readonly Tensor[];
 }
 
-/** Builds the gradient of each input from graph operations; null where there is none. */
+/**
+ * Builds the gradient of each input from graph operations; null where there is none. It must use
+ * the context's tensors and constants only: one closed over would stay behind when a loop or a
+ * checkpoint copies the graph.
+ */
 export type CustomGradient = (context: CustomGradientContext) => readonly (Tensor | null)[];
 
 /** Inputs are x..., y...; outputs are y.... dx = what the rule says, and none goes into y. */

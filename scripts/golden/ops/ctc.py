@@ -55,4 +55,35 @@ f.add(
     {"reduction": "none"},
     grads=False,
 )
+
+
+def recursion(logits, targets, input_lengths, target_lengths):
+    """The forward recursion itself: PyTorch's own loss cannot be differentiated twice."""
+    log_probs = F.log_softmax(logits, -1)
+    never = torch.tensor(-1e30, dtype=logits.dtype)
+    total = 0
+    for n in range(logits.shape[1]):
+        path = [0]
+        for symbol in targets[n, : target_lengths[n]].tolist():
+            path += [symbol, 0]
+        alpha = [log_probs[0, n, k] if s < 2 else never for s, k in enumerate(path)]
+        for t in range(1, input_lengths[n]):
+            old, alpha = alpha, []
+            for s, k in enumerate(path):
+                into = [old[s]] + ([old[s - 1]] if s else [])
+                if s > 1 and k != 0 and k != path[s - 2]:
+                    into.append(old[s - 2])
+                alpha.append(torch.logsumexp(torch.stack(into), 0) + log_probs[t, n, k])
+        total = total - torch.logsumexp(torch.stack(alpha[-2:]), 0)
+    return total
+
+
+f.add(
+    "ctcLoss",
+    "second-order",
+    recursion,
+    [randn(5, 2, 4, seed=82), torch.tensor([[1, 1, 3], [2, 3, 0]]), torch.tensor([5, 4]), torch.tensor([3, 2])],
+    {"reduction": "sum"},
+    second=True,
+)
 f.write()
