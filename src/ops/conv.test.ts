@@ -1,15 +1,22 @@
 import { describe, expect, test } from 'vitest';
-import { opContract } from '../../test/support/op-contract.js';
+import { expectClose } from '../../test/support/compare.js';
+import { testEngine } from '../../test/support/engine.js';
+import { type GoldenCase, loadGolden, opContract } from '../../test/support/op-contract.js';
 import { ConfigError, DTypeError, ShapeError } from '../errors.js';
-import { input } from '../graph/index.js';
+import { hostTensor, input, type Tensor } from '../graph/index.js';
 import {
   type ConvAttrs,
+  chooseWeightGrad,
   conv1d,
   conv2d,
   convInputGradOp,
   convTranspose1d,
   convTranspose2d,
   convWeightGradOp,
+  type InputGradForm,
+  inputGradAllows,
+  type WeightGradForm,
+  weightGradAllows,
 } from './index.js';
 
 /** Arguments of a golden case in the terms of the operation. */
@@ -37,6 +44,77 @@ opContract('convInputGrad', ([g, w], { size, ...args }) =>
 opContract('convWeightGrad', ([x, g], { kernel, ...args }) =>
   convWeightGradOp.one([x!, g!], { ...attrsOf(args), kernel }),
 );
+
+// The chooser takes one form for each of these small shapes; every other form that is right for a
+// shape must give the same numbers.
+describe('forms', () => {
+  const inputForms: readonly InputGradForm[] = ['plain', 'flipped'];
+  const weightForms: readonly WeightGradForm[] = [
+    'plain',
+    'columns',
+    'columns-folded',
+    'separable',
+  ];
+
+  for (const form of inputForms) {
+    const cases = loadGolden('convInputGrad').filter((c) =>
+      inputGradAllows(form, c.inputs[1]!.shape, { ...attrsOf(c.args), size: c.args.size }),
+    );
+    test.each(cases.map((c) => [c.name, c] as const))(
+      `input gradient, ${form}: %s`,
+      async (_, c) => {
+        const [g, w] = c.inputs.map((v, i) => input(`x${i}`, v.dtype, v.shape)) as [Tensor, Tensor];
+        const dx = convInputGradOp.one([g, w], { ...attrsOf(c.args), size: c.args.size, form });
+        await expectGolden(c, [g, w], dx);
+      },
+    );
+  }
+
+  for (const form of weightForms) {
+    const cases = loadGolden('convWeightGrad').filter((c) =>
+      weightGradAllows(form, { ...attrsOf(c.args), kernel: c.args.kernel }),
+    );
+    test.each(cases.map((c) => [c.name, c] as const))(
+      `weight gradient, ${form}: %s`,
+      async (_, c) => {
+        const [x, g] = c.inputs.map((v, i) => input(`x${i}`, v.dtype, v.shape)) as [Tensor, Tensor];
+        const dw = convWeightGradOp.one([x, g], {
+          ...attrsOf(c.args),
+          kernel: c.args.kernel,
+          form,
+        });
+        await expectGolden(c, [x, g], dw);
+      },
+    );
+  }
+
+  test('the chooser looks at maps, channels, strides and groups', () => {
+    const choose = (x: number[], g: number[], k: number, stride = 1, groups = 1) =>
+      chooseWeightGrad(x, g, {
+        strides: [stride, stride],
+        pads: [0, 1, 2, 3].map(() => (k - 1) / 2),
+        dilations: [1, 1],
+        groups,
+        kernel: [k, k],
+      });
+    expect(choose([16, 64, 56, 56], [16, 64, 56, 56], 3)).toBe('separable');
+    expect(choose([16, 256, 14, 14], [16, 256, 14, 14], 3)).toBe('columns-folded');
+    expect(choose([16, 64, 56, 56], [16, 256, 56, 56], 1)).toBe('columns');
+    expect(choose([16, 512, 14, 14], [16, 512, 14, 14], 1)).toBe('columns-folded');
+    expect(choose([16, 128, 56, 56], [16, 128, 28, 28], 3, 2)).toBe('columns');
+    expect(choose([16, 128, 56, 56], [16, 128, 56, 56], 3, 1, 128)).toBe('plain');
+    expect(choose([16, 8, 56, 56], [16, 8, 56, 56], 31)).toBe('plain');
+  });
+});
+
+async function expectGolden(c: GoldenCase, inputs: readonly Tensor[], got: Tensor): Promise<void> {
+  const engine = await testEngine();
+  const feeds = new Map(
+    inputs.map((t, i) => [t, hostTensor(t.dtype, t.shape, c.inputs[i]!.data)] as const),
+  );
+  const [result] = await engine.evaluate([got], feeds);
+  expectClose(c.name, result!, c.outputs[0]!, { rtol: 1e-5, atol: 1e-5 });
+}
 opContract('convTranspose', ([x, w, bias], args) =>
   (x!.rank === 3 ? convTranspose1d : convTranspose2d)(x!, w!, {
     ...args,
