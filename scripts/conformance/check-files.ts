@@ -79,9 +79,8 @@ try {
       // One weight is read from disk; the others would only take memory.
       external: (p, offset, length) => {
         offsets.push(offset);
-        return offsets.length === 10
-          ? external(p, offset, length)
-          : (zeros ??= new Uint8Array(length));
+        zeros = zeros?.length === length ? zeros : new Uint8Array(length);
+        return offsets.length === 10 ? external(p, offset, length) : zeros;
       },
     });
     console.log(`read it back; the last weight starts at byte ${Math.max(...offsets)}`);

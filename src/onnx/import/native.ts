@@ -1,7 +1,8 @@
 /**
- * ONNX operators that a graph carries as they are: ONNX Runtime runs them, and no gradient flows
- * through them. One Graft operation stands for each operator.
+ * ONNX operators that a graph carries as they are: ONNX Runtime runs them. Gradients flow through
+ * those that can also be said in Graft operations. One Graft operation stands for each operator.
  */
+import { vjp } from '../../autodiff/index.js';
 import { DTypeError, GradientError } from '../../errors.js';
 import {
   defineOp,
@@ -42,6 +43,11 @@ export interface NativeSpec {
   readonly mask?: readonly boolean[];
   /** Why there is no gradient. */
   readonly reason: string;
+  /**
+   * The same results made of Graft operations, for the backward pass only: forwards ONNX Runtime's
+   * own kernel is faster. Gets one tensor for each position of `inputs`.
+   */
+  readonly equivalent?: (inputs: readonly (Tensor | undefined)[]) => readonly Tensor[];
   /** Two equal nodes give different results (random operators). */
   readonly unique?: boolean;
   /** Name of the node in its file. */
@@ -59,6 +65,7 @@ interface NativeNodeAttrs {
   readonly attrs: NativeAttrs | LateAttrs;
   readonly version: number;
   readonly reason: string;
+  readonly equivalent: NativeSpec['equivalent'];
   readonly label: string;
   readonly opset: number;
 }
@@ -91,7 +98,8 @@ function define(domain: string, opType: string, unique: boolean): Op<NativeNodeA
       }
       return attrs.outputs;
     },
-    grad: ({ node, attrs }) => {
+    grad: ({ node, inputs, attrs, dys, needs }) => {
+      if (attrs.equivalent) return gradientsByEquivalent(inputs, attrs, dys, needs);
       throw new GradientError(
         `No gradient through ${node.describe()}: ONNX operator ${domain ? `${domain}.` : ''}${opType} of opset ${attrs.opset}${attrs.label ? `, node '${attrs.label}'` : ''}. ${attrs.reason} Freeze everything that lies below it, or stop the gradient there (stopGradient).`,
         { op: opType, domain, node: attrs.label, opset: attrs.opset },
@@ -112,6 +120,25 @@ function define(domain: string, opType: string, unique: boolean): Op<NativeNodeA
   });
 }
 
+/** Differentiates the Graft operations that give the same results. */
+function gradientsByEquivalent(
+  inputs: readonly Tensor[],
+  { equivalent, slots }: NativeNodeAttrs,
+  dys: readonly (Tensor | null)[],
+  needs: readonly boolean[],
+): (Tensor | null)[] {
+  const results = equivalent!(slots.map((slot) => (slot < 0 ? undefined : inputs[slot]!)));
+  const wanted = [...new Set(inputs.filter((_, i) => needs[i]))];
+  const grads = new Map(wanted.map((t, i) => [t, i]));
+  const made = vjp(results, dys, wanted);
+  // A tensor that is read twice gets its whole gradient once.
+  return inputs.map((t, i) => {
+    const at = needs[i] ? grads.get(t) : undefined;
+    grads.delete(t);
+    return at === undefined ? null : made[at]!;
+  });
+}
+
 /** Makes a node that runs an ONNX operator as it is. */
 export function nativeNode(spec: NativeSpec): readonly Tensor[] {
   const given: Tensor[] = [];
@@ -126,6 +153,7 @@ export function nativeNode(spec: NativeSpec): readonly Tensor[] {
     attrs: spec.attrs ?? {},
     version: spec.version ?? 0,
     reason: spec.reason,
+    equivalent: spec.equivalent,
     label: spec.label,
     opset: spec.opset,
   });

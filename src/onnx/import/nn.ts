@@ -121,10 +121,10 @@ const NO_POOL_GRADIENT = 'Graft has a derivative for pooling over one or two axe
 const maxPool: Rule = (node) => {
   const { x, window, ceil, shape, attrs } = pooling(node);
   const pool = x.rank === 3 ? ops.maxPool1d : ops.maxPool2d;
-  if (x.rank <= 4 && isFloat(x.dtype) && !node.wants(1)) {
-    const { kernel, strides: stride, dilations: dilation } = window;
-    return pool(x, kernel, { stride, dilation, padding: pairs(window), ceilMode: ceil });
-  }
+  const { kernel, strides: stride, dilations: dilation } = window;
+  const values = (t: Tensor) =>
+    pool(t, kernel, { stride, dilation, padding: pairs(window), ceilMode: ceil });
+  if (x.rank <= 4 && isFloat(x.dtype) && !node.wants(1)) return values(x);
   const outputs: TensorType[] = [{ dtype: x.dtype, shape }];
   if (node.wants(1)) outputs.push({ dtype: 'int64', shape });
   return node.native({
@@ -133,6 +133,10 @@ const maxPool: Rule = (node) => {
     attrs: { ...attrs, storage_order: { int: node.int('storage_order', 0) } },
     outputs,
     reason: NO_POOL_GRADIENT,
+    // The indices are asked for beside the values; only those have a derivative.
+    ...(x.rank <= 4 && isFloat(x.dtype)
+      ? { equivalent: ([t]) => [values(t!), ops.zeros('int64', shape)].slice(0, outputs.length) }
+      : {}),
   });
 };
 

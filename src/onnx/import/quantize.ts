@@ -36,14 +36,35 @@ const quantize: Rule = (node) => {
   });
 };
 
-const dequantize: Rule = (node) =>
-  node.native({
+const dequantize: Rule = (node) => {
+  const [x, scale] = [node.tensor(0), node.tensor(1)];
+  const blocked = node.int('block_size', 0) !== 0;
+  const axis = node.int('axis', 1);
+  return node.native({
     opType: 'DequantizeLinear',
     inputs: given(node, 3),
     attrs: axisAttrs(node),
-    outputs: [{ dtype: node.tensor(1).dtype, shape: node.tensor(0).shape }],
+    outputs: [{ dtype: scale.dtype, shape: x.shape }],
     reason: REASON,
+    // The integers stay as they are, but their scale may be trained: y = (x - zero) scale.
+    ...(blocked
+      ? {}
+      : {
+          equivalent: ([q, s, zero]) => {
+            const along = (t: Tensor) =>
+              t.size === 1
+                ? ops.reshape(t, [])
+                : ops.reshape(
+                    t,
+                    q!.shape.map((_, i) => (i === node.axis(axis, q!.rank) ? t.size : 1)),
+                  );
+            const value = ops.cast(q!, s!.dtype);
+            const centred = zero ? ops.sub(value, along(ops.cast(zero, s!.dtype))) : value;
+            return [ops.mul(centred, along(s!))];
+          },
+        }),
   });
+};
 
 const dynamicQuantize: Rule = (node) => {
   const { shape } = node.tensor(0);

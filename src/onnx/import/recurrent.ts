@@ -1,10 +1,14 @@
-/** Recurrent layers, run by ONNX Runtime as they are. */
+/**
+ * Recurrent layers: ONNX Runtime runs them as they are, and the backward pass goes through the same
+ * cells as Graft loops.
+ */
 import type { OnnxAttr, Tensor, TensorType } from '../../graph/index.js';
 import * as ops from '../../ops/index.js';
+import { cellsOf } from './recurrent-cells.js';
 import type { OnnxNode, Rule, Rules } from './rule.js';
 
 const REASON =
-  'ONNX Runtime runs recurrent layers in one step without a backward pass; write the layer with scan to train it.';
+  'Graft has derivatives for recurrent layers with sigmoid, tanh and relu, without clipping, and for sequences of full length.';
 
 const LISTS = ['activation_alpha', 'activation_beta'] as const;
 
@@ -38,6 +42,7 @@ function recurrent({ states, outputs }: Form): Rule {
       state,
     ];
     const mask = types.slice(0, outputs).map((_, i) => node.wants(i));
+    const equivalent = cellsOf(node, inputs, hidden);
     const made = node.native({
       opType: node.opType,
       inputs,
@@ -45,6 +50,7 @@ function recurrent({ states, outputs }: Form): Rule {
       outputs: types.slice(0, outputs).filter((_, i) => mask[i]),
       mask,
       reason: REASON,
+      ...(equivalent ? { equivalent: (given) => equivalent(given).filter((_, i) => mask[i]) } : {}),
     });
     let next = 0;
     return mask.map((wanted, i) => {

@@ -2,6 +2,7 @@
 import { controlRules } from './control.js';
 import { dataDependentRules } from './data-dependent.js';
 import { elementwiseRules } from './elementwise.js';
+import { microsoftRules } from './microsoft.js';
 import { nnRules } from './nn.js';
 import { normRules } from './norm.js';
 import { quantizeRules } from './quantize.js';
@@ -33,6 +34,9 @@ const families: readonly Rules[] = [
 const rules = new Map<string, Rule>();
 for (const family of families) {
   for (const [opType, rule] of Object.entries(family)) rules.set(`\n${opType}`, rule);
+}
+for (const [opType, rule] of Object.entries(microsoftRules)) {
+  rules.set(`com.microsoft\n${opType}`, rule);
 }
 
 /** The rule for an operator; undefined when there is none. */

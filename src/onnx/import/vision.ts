@@ -1,5 +1,5 @@
 /** Operators on images and feature maps: resizing, sampling, regions. */
-import { constantOf, hostTensor, type OnnxAttr, type Tensor } from '../../graph/index.js';
+import { constantOf, hostTensor, isFloat, type OnnxAttr, type Tensor } from '../../graph/index.js';
 import * as ops from '../../ops/index.js';
 import type { OnnxNode, Rule, Rules } from './rule.js';
 import { MAX_MADE_ELEMENTS } from './shape.js';
@@ -48,6 +48,69 @@ async function resizedShape(
   return { shape, scales };
 }
 
+/** How each coordinate system of ONNX is called in Graft. */
+const COORDINATES: Readonly<Record<string, ops.Coordinates>> = {
+  half_pixel: 'half-pixel',
+  asymmetric: 'asymmetric',
+  align_corners: 'align-corners',
+};
+
+/** Where the nearest element lies, for each output element of an axis; ties depend on the mode. */
+function nearest(size: number, scale: number, coordinates: string, mode: string): number[] {
+  return Array.from({ length: size }, (_, i) => {
+    const at = coordinates === 'asymmetric' ? i / scale : (i + 0.5) / scale - 0.5;
+    if (mode === 'floor') return Math.floor(at);
+    if (mode === 'ceil') return Math.ceil(at);
+    return mode === 'round_prefer_ceil' ? Math.floor(at + 0.5) : Math.ceil(at - 0.5);
+  });
+}
+
+/** The resize as Graft's own operation, which has a derivative; null where it means something else. */
+function graftForm(
+  node: OnnxNode,
+  x: Tensor,
+  shape: readonly number[],
+  scales: readonly number[],
+  legacy: boolean,
+): Tensor | null {
+  const mode = node.string('mode', 'nearest');
+  let how = legacy ? 'asymmetric' : node.string('coordinate_transformation_mode', 'half_pixel');
+  const size = shape.slice(2);
+  const factors = scales.slice(2);
+  // ONNX Runtime rounds sizes down from scales in single precision.
+  const exact = (f: number, i: number) =>
+    Math.floor(Math.fround(Math.fround(f) * x.shape[i + 2]!)) === size[i];
+  const plain =
+    isFloat(x.dtype) &&
+    (x.rank === 3 || x.rank === 4) &&
+    scales[0] === 1 &&
+    scales[1] === 1 &&
+    size.every((n) => n > 0) &&
+    !node.flag('antialias') &&
+    !node.flag('exclude_outside');
+  // Their half-pixel system differs where a single element is asked for.
+  if (how === 'pytorch_half_pixel' && size.every((n) => n > 1)) how = 'half_pixel';
+  const coordinates = Object.hasOwn(COORDINATES, how) ? COORDINATES[how]! : null;
+  if (!plain || !coordinates || (coordinates !== 'align-corners' && !factors.every(exact)))
+    return null;
+  if (mode === 'linear' || mode === 'bilinear') {
+    return ops.resizeOp.one([x], { size, scales: factors, mode: 'bilinear', coordinates });
+  }
+  if (mode !== 'nearest' || coordinates === 'align-corners') return null;
+  const rounding = legacy ? 'floor' : node.string('nearest_mode', 'round_prefer_floor');
+  const asked = size.map((n, i) => nearest(n, factors[i]!, how, rounding).join());
+  const same = (c: string, r: string) =>
+    size.every((n, i) => nearest(n, factors[i]!, c, r).join() === asked[i]);
+  const form = same('asymmetric', 'floor')
+    ? 'asymmetric'
+    : same('half_pixel', 'round_prefer_ceil')
+      ? 'half-pixel'
+      : null;
+  return (
+    form && ops.resizeOp.one([x], { size, scales: factors, mode: 'nearest', coordinates: form })
+  );
+}
+
 const resize: Rule = async (node) => {
   const x = node.tensor(0);
   const legacy = node.opType === 'Upsample' || node.opset < 11;
@@ -73,6 +136,8 @@ const resize: Rule = async (node) => {
   if (bySize) {
     attrs.keep_aspect_ratio_policy = { string: node.string('keep_aspect_ratio_policy', 'stretch') };
   }
+  const own = graftForm(node, x, shape, scales, legacy);
+  if (own) return own;
   const roi = node.opset >= 11 ? node.optional(1) : undefined;
   const factors = (axes ?? [...x.shape.keys()]).map((a) => scales[a]!);
   return node.native({
