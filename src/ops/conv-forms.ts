@@ -5,6 +5,7 @@
  */
 import type { Node, OnnxEmitter, Shape, Tensor } from '../graph/index.js';
 import type { ConvAttrs, ConvOpAttrs, InputGradAttrs, WeightGradAttrs } from './conv.js';
+import { emitConvNode, emitConvTransposeNode } from './conv-webgpu.js';
 import { emitColumns, emitSeparable } from './conv-weight-forms.js';
 import { kernelSpan } from './window.js';
 
@@ -37,11 +38,10 @@ function onnxAttrs({ strides, pads, dilations, groups }: ConvAttrs) {
 
 /** Writes `conv`. */
 export function emitConv(emit: OnnxEmitter, { inputs, attrs }: Node<ConvOpAttrs>): string {
-  return emit.one(
-    'Conv',
-    inputs.map((t) => emit.name(t)),
-    onnxAttrs(attrs),
-  );
+  const [x, w, bias] = inputs.map((t) => emit.name(t));
+  const operands = { x: x!, w: w!, wShape: inputs[1]!.shape, groups: attrs.groups };
+  const all = bias === undefined ? operands : { ...operands, bias };
+  return emitConvNode(emit, all, onnxAttrs(attrs));
 }
 
 function padsOfFlipped(w: Shape, { size, pads, dilations }: InputGradAttrs): number[] {
@@ -70,9 +70,11 @@ export function emitConvInputGrad(emit: OnnxEmitter, node: Node<InputGradAttrs>)
   const axes = size.length;
   if (form === 'flipped') {
     const pads = padsOfFlipped(w.shape, attrs);
-    return emit.one(
-      'Conv',
-      [emit.name(g), flippedWeight(emit, w, groups)],
+    const [out, perGroup, ...kernel] = w.shape as [number, number, ...number[]];
+    const wShape = [groups * perGroup, out / groups, ...kernel];
+    return emitConvNode(
+      emit,
+      { x: emit.name(g), w: flippedWeight(emit, w, groups), wShape, groups },
       onnxAttrs({ ...attrs, pads }),
     );
   }
@@ -81,10 +83,13 @@ export function emitConvInputGrad(emit: OnnxEmitter, node: Node<InputGradAttrs>)
     const covered = (g.shape[2 + i]! - 1) * attrs.strides[i]! + span;
     return n + attrs.pads[i]! + attrs.pads[axes + i]! - covered;
   });
-  return emit.one('ConvTranspose', [emit.name(g), emit.name(w)], {
-    ...onnxAttrs(attrs),
-    output_padding: { ints: rest },
-  });
+  return emitConvTransposeNode(
+    emit,
+    { x: emit.name(g), w: emit.name(w), wShape: w.shape, groups },
+    { ...onnxAttrs(attrs), output_padding: { ints: rest } },
+    g.shape[0]!,
+    size,
+  );
 }
 
 /** w [out, in / groups, ...] as [in, out / groups, ...] with its spatial axes reversed. */
@@ -158,9 +163,9 @@ function emitSwapped(emit: OnnxEmitter, x: Tensor, g: Tensor, attrs: WeightGradA
   });
   const xt = emit.one('Reshape', [moved, emit.ints([per, groups * n, ...size])]);
   const gt = emit.one('Transpose', [emit.name(g)], swap);
-  const whole = emit.one(
-    'Conv',
-    [xt, gt],
+  const whole = emitConvNode(
+    emit,
+    { x: xt, w: gt, wShape: [g.shape[1]!, n, ...g.shape.slice(2)], groups },
     onnxAttrs({ groups, pads, strides: dilations, dilations: strides }),
   );
   // Where the stride leaves a rest of the input, the result has rows beyond the kernel.
