@@ -17,7 +17,7 @@ import {
   type Tensor,
   zeroGrad,
 } from '../graph/index.js';
-import { ROW_LENGTH, WORD_INDEX } from '../util/index.js';
+import { ANGLE, ROW_LENGTH, WORD_INDEX } from '../util/index.js';
 import { add, mul } from './arithmetic.js';
 import { broadcastShapes, requireDType, requireFloat } from './check.js';
 import { cast, full } from './layout.js';
@@ -216,7 +216,7 @@ export function randomNormal(
   { mean = 0, std = 1 }: NormalOptions = {},
 ): Tensor {
   const u = randomUniform(key, shape);
-  const v = randomUniform(foldIn(key, 1), shape);
+  const v = randomUniform(foldIn(key, ANGLE), shape);
   const z = boxMullerOp.one([u, v], undefined);
   const wide = std === 1 ? z : mul(z, std);
   return mean === 0 ? wide : add(wide, mean);

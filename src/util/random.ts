@@ -21,6 +21,8 @@ export const WORD_INDEX = 0x9e3779b9;
 /** Data multipliers and offsets of the two lanes of {@link foldKey}; they keep its words apart from others'. */
 export const FOLD_LANES = [0xc2b2ae3d, 0x27d4eb2f] as const;
 export const FOLD_OFFSETS = [0x243f6a88, 0x85a308d3] as const;
+/** What the key of a normal number's angle is folded with: nothing that a site is numbered with. */
+export const ANGLE = 0x616e676c;
 /**
  * Bits lie in rows of this length: the bits at an index mix a hash of their row with a hash of
  * their column. A graph so computes full-strength hashes for rows + columns words only, and three
@@ -124,7 +126,7 @@ function gauss(radius: number, angle: number): number {
 
 /** A standard normal number at `index` of `key`. */
 export function normalAt(key: RandomKey, index: number): number {
-  return gauss(cellAt(key, index), cellAt(foldKey(key, 1), index));
+  return gauss(cellAt(key, index), cellAt(foldKey(key, ANGLE), index));
 }
 
 /** The cells at the indices 0 to count - 1, with one hash a row and a column. */
@@ -201,7 +203,7 @@ export class KeyedRandom {
   /** `count` normal numbers: those at the indices 0 to count - 1. */
   normals(count: number, mean = 0, std = 1): Float32Array {
     const radii = cellsOf(this.key, count);
-    const angles = cellsOf(foldKey(this.key, 1), count);
+    const angles = cellsOf(foldKey(this.key, ANGLE), count);
     return Float32Array.from(radii, (cell, i) => mean + gauss(cell, angles[i]!) * std);
   }
 
