@@ -18,17 +18,7 @@ import {
   toNumbers,
   zeroGrad,
 } from '../graph/index.js';
-import {
-  FOLD_LANES,
-  FOLD_OFFSETS,
-  foldKey,
-  hashText,
-  MIX_SHIFT,
-  makeKey,
-  type RandomKey,
-  ROOT_KEY,
-  ROUND_CONSTANTS,
-} from '../util/index.js';
+import { foldKey, hashText, makeKey, RANDOM_HASH, type RandomKey } from '../util/index.js';
 import { requireDType, requireRank } from './check.js';
 import { onnxDType } from './onnx-dtype.js';
 
@@ -63,7 +53,7 @@ export class WordEmitter {
   }
 
   fall(x: string): string {
-    return this.add(x, this.shift(x, MIX_SHIFT));
+    return this.add(x, this.shift(x, RANDOM_HASH.shift));
   }
 
   round(x: string, c: number): string {
@@ -71,7 +61,7 @@ export class WordEmitter {
   }
 
   mixWord(start: string, injected: string): string {
-    const [c0, c1, c2, c3] = ROUND_CONSTANTS;
+    const [c0, c1, c2, c3] = RANDOM_HASH.rounds;
     let x = this.add(this.round(start, c0), injected);
     for (const c of [c1, c2, c3]) x = this.round(x, c);
     return x;
@@ -105,9 +95,9 @@ export const foldInOp = defineOp<undefined>({
     const swapped = emit.one('Gather', [k, emit.ints([1, 0])]);
     const spread = words.mul(
       words.cast(emit.name(data!), 'uint32'),
-      emit.constant(uint32(FOLD_LANES)),
+      emit.constant(uint32(RANDOM_HASH.foldLanes)),
     );
-    const start = words.add(words.add(spread, emit.constant(uint32(FOLD_OFFSETS))), k);
+    const start = words.add(words.add(spread, emit.constant(uint32(RANDOM_HASH.foldOffsets))), k);
     return words.cast(words.mixWord(start, swapped), 'int32');
   },
   fold: ([key, data]) => [keyTensor(foldKey(keyOf(key!), toNumbers(data!)[0]!))],
@@ -134,7 +124,7 @@ export function randomKey(seed: number | Tensor, step?: number | Tensor): Tensor
   const key =
     typeof seed === 'number'
       ? constantOf(keyTensor(makeKey(seed)))
-      : foldIn(constantOf(keyTensor(ROOT_KEY)), seed);
+      : foldIn(constantOf(keyTensor(RANDOM_HASH.root)), seed);
   return step === undefined ? key : foldIn(key, step);
 }
 

@@ -17,7 +17,7 @@ import {
   type Tensor,
   zeroGrad,
 } from '../graph/index.js';
-import { ANGLE, ROW_LENGTH, WORD_INDEX } from '../util/index.js';
+import { RANDOM_HASH } from '../util/index.js';
 import { add, mul } from './arithmetic.js';
 import { broadcastShapes, requireDType, requireFloat } from './check.js';
 import { cast, full } from './layout.js';
@@ -53,7 +53,7 @@ function tablesFor(rows: number, columns: number): WordTables {
       return hostTensor('uint32', [values.length], values);
     };
     tables = {
-      terms: each((i, lane) => Math.imul(4 * i + lane, WORD_INDEX) >>> 0),
+      terms: each((i, lane) => Math.imul(4 * i + lane, RANDOM_HASH.wordIndex) >>> 0),
       scale: each((_i, _lane, odd) => 1 + odd),
       offset: each((_i, _lane, odd) => odd),
     };
@@ -66,8 +66,8 @@ function tablesFor(rows: number, columns: number): WordTables {
 function emitCells(emit: OnnxEmitter, key: string, shape: Shape): string {
   const words = new WordEmitter(emit);
   const n = sizeOf(shape);
-  const columns = Math.min(n, ROW_LENGTH);
-  const rows = Math.ceil(n / ROW_LENGTH);
+  const columns = Math.min(n, RANDOM_HASH.rowLength);
+  const rows = Math.ceil(n / RANDOM_HASH.rowLength);
   const { terms, scale, offset } = tablesFor(rows, columns);
   const unsigned = words.cast(key, 'uint32');
   const [k0, k1] = emit.node('Split', [unsigned, emit.ints([1, 1])], {}, { outputs: 2 });
@@ -216,7 +216,7 @@ export function randomNormal(
   { mean = 0, std = 1 }: NormalOptions = {},
 ): Tensor {
   const u = randomUniform(key, shape);
-  const v = randomUniform(foldIn(key, ANGLE), shape);
+  const v = randomUniform(foldIn(key, RANDOM_HASH.angle), shape);
   const z = boxMullerOp.one([u, v], undefined);
   const wide = std === 1 ? z : mul(z, std);
   return mean === 0 ? wide : add(wide, mean);

@@ -8,10 +8,12 @@ import {
   KeyedRandom,
   makeKey,
   normalAt,
+  RANDOM_HASH,
   type RandomKey,
-  ROW_LENGTH,
   uniformAt,
 } from './random.js';
+
+const ROW_LENGTH = RANDOM_HASH.rowLength;
 
 // All keys are fixed, so every statistic below is a fixed number: a test fails only when the hash
 // changes. The bounds are in standard deviations of a perfect generator.

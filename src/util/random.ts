@@ -12,30 +12,35 @@ import { ConfigError } from '../errors.js';
 /** Two 32-bit words as signed integers: what a graph is fed as int32[2]. */
 export type RandomKey = readonly [number, number];
 
-/** Shift of every mixing pass. */
-export const MIX_SHIFT = 16;
-/** Odd constants of the four rounds of the word hash. */
-export const ROUND_CONSTANTS = [0x21f0aaad, 0xd35a2d97, 0x85ebca6b, 0xc2b2ae35] as const;
-/** Index multiplier of the words that rows and columns are made of. */
-export const WORD_INDEX = 0x9e3779b9;
-/** Data multipliers and offsets of the two lanes of {@link foldKey}; they keep its words apart from others'. */
-export const FOLD_LANES = [0xc2b2ae3d, 0x27d4eb2f] as const;
-export const FOLD_OFFSETS = [0x243f6a88, 0x85a308d3] as const;
-/** What the key of a normal number's angle is folded with: nothing that a site is numbered with. */
-export const ANGLE = 0x616e676c;
-/**
- * Bits lie in rows of this length: the bits at an index mix a hash of their row with a hash of
- * their column. A graph so computes full-strength hashes for rows + columns words only, and three
- * or four cheap passes over all elements.
- */
-export const ROW_LENGTH = 1024;
+/** The numbers that define the hash; the graph's twin is built from the same. */
+export const RANDOM_HASH = {
+  /** Shift of every mixing pass. */
+  shift: 16,
+  /** Odd constants of the four rounds of the word hash. */
+  rounds: [0x21f0aaad, 0xd35a2d97, 0x85ebca6b, 0xc2b2ae35],
+  /** Index multiplier of the words that rows and columns are made of. */
+  wordIndex: 0x9e3779b9,
+  /** Data multipliers and offsets of the two lanes of a folded key, apart from those of words. */
+  foldLanes: [0xc2b2ae3d, 0x27d4eb2f],
+  foldOffsets: [0x243f6a88, 0x85a308d3],
+  /** The key that every seed is folded into. */
+  root: [0x13198a2e, 0x03707344],
+  /** What the key of a normal number's angle is folded with: nothing that a site is numbered with. */
+  angle: 0x616e676c,
+  /**
+   * Bits lie in rows of this length: the bits at an index mix a hash of their row with a hash of
+   * their column. A graph so computes full-strength hashes for rows + columns words only, and
+   * three or four cheap passes over all elements.
+   */
+  rowLength: 1024,
+} as const;
 
 /**
  * Adds the high bits to the low ones. Products carry upwards only, so the two in turn reach every
  * bit.
  */
 function fall(x: number): number {
-  return (x + (x >>> MIX_SHIFT)) | 0;
+  return (x + (x >>> RANDOM_HASH.shift)) | 0;
 }
 
 /** x (2x + c) is a permutation of the words for odd c, and far from linear. */
@@ -44,34 +49,31 @@ function round(x: number, c: number): number {
 }
 
 function mixWord(start: number, injected: number): number {
-  const [c0, c1, c2, c3] = ROUND_CONSTANTS;
+  const [c0, c1, c2, c3] = RANDOM_HASH.rounds;
   return round(round(round((round(start, c0) + injected) | 0, c1), c2), c3);
 }
 
 /** Word `j` of a key; full-strength: any bit of key or index flips each bit of it with chance 1/2. */
 function wordAt([k0, k1]: RandomKey, j: number): number {
-  return mixWord((Math.imul(j, WORD_INDEX) + k0) | 0, k1);
+  return mixWord((Math.imul(j, RANDOM_HASH.wordIndex) + k0) | 0, k1);
 }
 
 /** A 32-bit number for a name, so that sites can be told apart by their path. */
 export function hashText(text: string): number {
   let h = text.length;
   for (let i = 0; i < text.length; i++)
-    h = round((h + text.charCodeAt(i)) | 0, ROUND_CONSTANTS[i & 3]!);
-  return round(h, ROUND_CONSTANTS[0]) >>> 0;
+    h = round((h + text.charCodeAt(i)) | 0, RANDOM_HASH.rounds[i & 3]!);
+  return round(h, RANDOM_HASH.rounds[0]) >>> 0;
 }
 
 /** The key that `data` (a step, an index modulo 2^32, or a site's name) leads to from `key`. */
 export function foldKey([k0, k1]: RandomKey, data: number | string): RandomKey {
   const d = typeof data === 'string' ? hashText(data) : data;
   return [
-    mixWord((Math.imul(d, FOLD_LANES[0]) + FOLD_OFFSETS[0] + k0) | 0, k1),
-    mixWord((Math.imul(d, FOLD_LANES[1]) + FOLD_OFFSETS[1] + k1) | 0, k0),
+    mixWord((Math.imul(d, RANDOM_HASH.foldLanes[0]) + RANDOM_HASH.foldOffsets[0] + k0) | 0, k1),
+    mixWord((Math.imul(d, RANDOM_HASH.foldLanes[1]) + RANDOM_HASH.foldOffsets[1] + k1) | 0, k0),
   ];
 }
-
-/** The key that every seed is folded into. */
-export const ROOT_KEY: RandomKey = [0x13198a2e, 0x03707344];
 
 /**
  * The key of a seed and, if given, a step.
@@ -85,7 +87,7 @@ export function makeKey(seed: number, step?: number): RandomKey {
       { seed },
     );
   }
-  let key = foldKey(ROOT_KEY, seed | 0);
+  let key = foldKey(RANDOM_HASH.root, seed | 0);
   // Seeds of 32 bits, the usual ones, take one fold: a graph that is fed an int32 seed agrees.
   if (seed !== (seed | 0) && seed !== seed >>> 0) key = foldKey(key, Math.floor(seed / 2 ** 32));
   return step === undefined ? key : foldKey(key, step);
@@ -96,8 +98,8 @@ export function makeKey(seed: number, step?: number): RandomKey {
  * the high 24 (masks, uniform numbers) reads these.
  */
 function cellAt(key: RandomKey, index: number): number {
-  const row = 4 * Math.floor(index / ROW_LENGTH);
-  const column = 4 * (index % ROW_LENGTH);
+  const row = 4 * Math.floor(index / RANDOM_HASH.rowLength);
+  const column = 4 * (index % RANDOM_HASH.rowLength);
   const sum = (wordAt(key, row) + wordAt(key, column + 2)) | 0;
   const inner = fall(Math.imul(sum, 2 * wordAt(key, row + 1) + 1));
   return Math.imul(inner, 2 * wordAt(key, column + 3) + 1);
@@ -126,17 +128,17 @@ function gauss(radius: number, angle: number): number {
 
 /** A standard normal number at `index` of `key`. */
 export function normalAt(key: RandomKey, index: number): number {
-  return gauss(cellAt(key, index), cellAt(foldKey(key, ANGLE), index));
+  return gauss(cellAt(key, index), cellAt(foldKey(key, RANDOM_HASH.angle), index));
 }
 
 /** The cells at the indices 0 to count - 1, with one hash a row and a column. */
 function cellsOf(key: RandomKey, count: number): Int32Array {
   const out = new Int32Array(count);
-  const width = Math.min(count, ROW_LENGTH);
+  const width = Math.min(count, RANDOM_HASH.rowLength);
   const addends = Int32Array.from({ length: width }, (_, c) => wordAt(key, 4 * c + 2));
   const factors = Int32Array.from({ length: width }, (_, c) => 2 * wordAt(key, 4 * c + 3) + 1);
-  for (let start = 0; start < count; start += ROW_LENGTH) {
-    const row = (4 * start) / ROW_LENGTH;
+  for (let start = 0; start < count; start += RANDOM_HASH.rowLength) {
+    const row = (4 * start) / RANDOM_HASH.rowLength;
     const addend = wordAt(key, row);
     const factor = 2 * wordAt(key, row + 1) + 1;
     const end = Math.min(width, count - start);
@@ -203,7 +205,7 @@ export class KeyedRandom {
   /** `count` normal numbers: those at the indices 0 to count - 1. */
   normals(count: number, mean = 0, std = 1): Float32Array {
     const radii = cellsOf(this.key, count);
-    const angles = cellsOf(foldKey(this.key, ANGLE), count);
+    const angles = cellsOf(foldKey(this.key, RANDOM_HASH.angle), count);
     return Float32Array.from(radii, (cell, i) => mean + gauss(cell, angles[i]!) * std);
   }
 
