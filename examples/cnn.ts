@@ -1,6 +1,6 @@
 /**
- * A two-layer CNN learns to tell horizontal stripes, vertical stripes and checkers apart. The file
- * runs unchanged in Node (`npx tsx examples/cnn.ts`) and in a browser.
+ * A two-layer CNN learns to tell horizontal stripes, vertical stripes and checkers apart. It runs
+ * unchanged in Node and in a browser: hand `train` the engine that `createEngine` gives there.
  */
 import {
   Context,
