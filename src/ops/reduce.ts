@@ -247,9 +247,12 @@ function reduce(op: Op<ReduceAttrs>, name: string) {
 
 /** Mean of the elements over `axes`. */
 export const mean = reduce(reduceMeanOp, 'mean');
-/** Largest element over `axes`; ties share the gradient. */
+/**
+ * Largest element over `axes`; ties share the gradient. A NaN is found for certain only where it
+ * comes first: ONNX Runtime's CPU kernel passes over others.
+ */
 export const max = reduce(reduceMaxOp, 'max');
-/** Smallest element over `axes`; ties share the gradient. */
+/** Smallest element over `axes`; ties share the gradient. Of NaN see {@link max}. */
 export const min = reduce(reduceMinOp, 'min');
 /** Product of the elements over `axes`. */
 export const prod = reduce(reduceProdOp, 'prod');

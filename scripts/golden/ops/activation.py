@@ -81,4 +81,10 @@ for op, fn, args, points in kinked:
     f.add(op, "kinks" + tag, fn, [values(*points)], args, kink="the points where slopes jump")
 x = away(randn(3, 5, scale=3, seed=4), -2.5, 2.5)
 f.add("hardsigmoid", "onnx", lambda x: torch.clamp(0.2 * x + 0.5, 0, 1), [x], {"alpha": 0.2, "beta": 0.5})
+INF = float("inf")
+for op, fn, args in smooth + [(op, fn, args) for op, fn, args, _ in kinked]:
+    tag = "".join(f"-{v}" for v in args.values())
+    # PyTorch's gelu of infinity is NaN in one of its kernels and infinity in the other.
+    x = values(float("nan"), 1) if op == "gelu" else values(float("nan"), INF, -INF, 1)
+    f.add(op, "not-finite" + tag, fn, [x], args, grads=False)
 f.write()
