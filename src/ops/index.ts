@@ -7,7 +7,6 @@ export * from './check.js';
 export * from './compare.js';
 export * from './concat.js';
 export * from './control.js';
-export * from './conv-attrs.js';
 export * from './conv-forms.js';
 export * from './conv-transpose.js';
 export * from './conv-webgpu.js';
