@@ -7,10 +7,12 @@ import { DTypeError, GradientError } from '../../errors.js';
 import {
   defineOp,
   formatType,
+  input,
   type OnnxAttr,
   type OnnxEmitter,
   type Op,
   sameShape,
+  substitute,
   type Tensor,
   type TensorType,
 } from '../../graph/index.js';
@@ -120,23 +122,23 @@ function define(domain: string, opType: string, unique: boolean): Op<NativeNodeA
   });
 }
 
-/** Differentiates the Graft operations that give the same results. */
+/**
+ * Differentiates the Graft operations that give the same results. They are made on placeholders:
+ * on the inputs themselves, a reshape of a reshape would become one and pass the input by.
+ */
 function gradientsByEquivalent(
   inputs: readonly Tensor[],
   { equivalent, slots }: NativeNodeAttrs,
   dys: readonly (Tensor | null)[],
   needs: readonly boolean[],
 ): (Tensor | null)[] {
-  const results = equivalent!(slots.map((slot) => (slot < 0 ? undefined : inputs[slot]!)));
-  const wanted = [...new Set(inputs.filter((_, i) => needs[i]))];
-  const grads = new Map(wanted.map((t, i) => [t, i]));
-  const made = vjp(results, dys, wanted);
-  // A tensor that is read twice gets its whole gradient once.
-  return inputs.map((t, i) => {
-    const at = needs[i] ? grads.get(t) : undefined;
-    grads.delete(t);
-    return at === undefined ? null : made[at]!;
-  });
+  const given = inputs.map((t, i) => input(`operand.${i}`, t.dtype, t.shape));
+  const results = equivalent!(slots.map((slot) => (slot < 0 ? undefined : given[slot]!)));
+  const wanted = given.filter((_, i) => needs[i]);
+  const actual = new Map(given.map((t, i) => [t, inputs[i]!]));
+  const made = substitute(vjp(results, dys, wanted), actual);
+  let next = 0;
+  return inputs.map((_, i) => (needs[i] ? made[next++]! : null));
 }
 
 /** Makes a node that runs an ONNX operator as it is. */
