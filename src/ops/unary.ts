@@ -1,8 +1,16 @@
 /** Elementary functions of one tensor. */
-import { defineOp, type NoGrad, type Op, type Tensor, zeroGrad } from '../graph/index.js';
+import {
+  type DType,
+  defineOp,
+  type NoGrad,
+  type OnnxEmitter,
+  type Op,
+  type Tensor,
+  zeroGrad,
+} from '../graph/index.js';
 import { add, div, mul, neg, sub, unaryOp } from './arithmetic.js';
 import { requireFloat } from './check.js';
-import { requireNumber } from './compare.js';
+import { emitCast, requireNumber } from './compare.js';
 import { type ElementRule, foldElementwise } from './fold.js';
 
 /** exp(x). dx = dy y. */
@@ -105,15 +113,26 @@ export const absOp = numberOp('abs', 'Abs', ({ inputs: [x], dy }) => [mul(dy, si
 });
 
 /** -1, 0 or 1. The derivative is zero. */
-export const signOp = numberOp('sign', 'Sign', zeroGrad('a sign is constant almost everywhere'), {
-  float: Math.sign,
-  int: (x) => (x > 0n ? 1n : x < 0n ? -1n : 0n),
-});
+export const signOp = numberOp(
+  'sign',
+  (emit, x, dtype) => {
+    // WebGPU has no kernel for Sign, and Lion and L1 penalties take the sign of every weight.
+    if (emit.target !== 'webgpu' || dtype !== 'float32') return emit.one('Sign', [x]);
+    const zero = emit.scalar(dtype, 0);
+    const sides = ['Greater', 'Less'].map((o) => emitCast(emit, emit.one(o, [x, zero]), dtype));
+    return emit.one('Sub', sides);
+  },
+  zeroGrad('a sign is constant almost everywhere'),
+  {
+    float: Math.sign,
+    int: (x) => (x > 0n ? 1n : x < 0n ? -1n : 0n),
+  },
+);
 
 /** An operation on all numbers, integers too. */
 function numberOp(
   name: string,
-  onnx: string,
+  onnx: string | ((emit: OnnxEmitter, x: string, dtype: DType) => string),
   grad: Parameters<typeof unaryOp>[2],
   rule: ElementRule,
 ): Op<undefined> {
@@ -124,7 +143,10 @@ function numberOp(
       return { dtype: x!.dtype, shape: x!.shape };
     },
     grad,
-    onnx: (emit, { inputs: [x] }) => emit.one(onnx, [emit.name(x!)]),
+    onnx: (emit, { inputs: [x] }) => {
+      const name = emit.name(x!);
+      return typeof onnx === 'string' ? emit.one(onnx, [name]) : onnx(emit, name, x!.dtype);
+    },
     fold: foldElementwise(rule),
     elementwise: true,
   });
