@@ -221,9 +221,8 @@ export async function demo(
   );
   print('');
   print(`Data     ${pictures} pictures to learn from, 240 unseen ones to judge by, drawn in code:`);
-  const shown = SHAPES.map((_, label) =>
-    Array.from(held.y.data).findIndex((v) => Number(v) === label),
-  );
+  const labels = toNumbers(held.y);
+  const shown = SHAPES.map((_, label) => labels.indexOf(label));
   const rows = shown.map((i) => sketch(held, i));
   for (let line = 0; line < SIDE / 2; line++)
     print(`         ${rows.map((r) => r[line]).join('  ')}`);
