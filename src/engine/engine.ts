@@ -121,6 +121,7 @@ export class Engine {
     const model = encode({
       outputs: Object.fromEntries(names.map((name, i) => [name, results[i]!])),
       target: this.runtime.device,
+      channelBlock: this.runtime.channelBlock ?? 0,
     });
     const load = () => this.runtime.load(model, profile === undefined ? {} : { profile });
     if (profile !== undefined) return new Program(this.runtime, await load(), model);

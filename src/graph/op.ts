@@ -75,6 +75,11 @@ export type OnnxTarget = 'cpu' | 'wasm' | 'webgpu' | 'cuda';
 /** What an operation uses to write itself as ONNX. Implemented by the encoder in `onnx/`. */
 export interface OnnxEmitter {
   readonly target: OnnxTarget;
+  /**
+   * How many channels ONNX Runtime's blocked convolution kernels keep side by side on the machine
+   * that will run the graph; 0 where it has none, and for a model that is to run anywhere.
+   */
+  readonly channelBlock: number;
   /** Asks for at least this version of a domain's operator set. */
   opset(domain: string, version: number): void;
   /** ONNX value name of a tensor that has been emitted already. */

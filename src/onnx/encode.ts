@@ -23,7 +23,7 @@ import {
   type TensorType,
   toposort,
 } from '../graph/index.js';
-import { onnxDType } from '../ops/index.js';
+import { BLOCKED_DOMAIN, onnxDType } from '../ops/index.js';
 import {
   type Attribute,
   AttributeSchema,
@@ -74,6 +74,8 @@ export interface EncodeOptions {
   /** Results by the names under which they are fetched. */
   readonly outputs: Readonly<Record<string, Tensor>>;
   readonly target?: OnnxTarget;
+  /** See `OnnxEmitter.channelBlock`; a model made with it is for this machine only. Defaults to 0. */
+  readonly channelBlock?: number;
   /**
    * Use the names of placeholders and results in the model. By default they are numbered, so that
    * graphs of equal structure encode to equal bytes; a file for others wants names.
@@ -147,6 +149,7 @@ export function tensorProto(name: string, value: HostTensor): TensorProto {
 /** What the encoders of a graph and of its bodies share. */
 interface Shared {
   readonly target: OnnxTarget;
+  readonly channelBlock: number;
   readonly external: ExternalData[];
   readonly origins: Map<string, Node>;
   readonly initializers: TensorProto[];
@@ -160,6 +163,7 @@ interface Shared {
 
 class GraphEncoder implements OnnxEmitter {
   readonly target: OnnxTarget;
+  readonly channelBlock: number;
   readonly nodes: NodeProto[] = [];
   private readonly shared: Shared;
   private readonly names: Map<Tensor, string>;
@@ -172,6 +176,7 @@ class GraphEncoder implements OnnxEmitter {
   constructor(shared: Shared, names: Map<Tensor, string>) {
     this.shared = shared;
     this.target = shared.target;
+    this.channelBlock = shared.channelBlock;
     this.names = names;
   }
 
@@ -356,10 +361,12 @@ class GraphEncoder implements OnnxEmitter {
 export function encode({
   outputs,
   target = 'cpu',
+  channelBlock = 0,
   keepNames = false,
 }: EncodeOptions): EncodedModel {
   const shared: Shared = {
     target,
+    channelBlock,
     external: [],
     origins: new Map(),
     initializers: [],
@@ -367,6 +374,7 @@ export function encode({
     opsets: new Map([
       ['', OPSET],
       ['com.microsoft', 1],
+      ...(channelBlock > 0 ? ([[BLOCKED_DOMAIN, 1]] as const) : []),
     ]),
     prefix: keepNames ? 'graft.' : '',
     next: 0,

@@ -1,10 +1,11 @@
 /**
- * Two models that move data and compute nothing. A runtime whose device memory only sessions can
- * reach uses them to bring tensors there, to read them back, and to allocate.
+ * Models of one node that move data and compute nothing. A runtime whose device memory only
+ * sessions can reach uses two of them to bring tensors there, to read them back, and to allocate;
+ * the third shows in what order blocked convolutions keep their channels.
  */
 import { create, toBinary } from '@bufbuild/protobuf';
 import type { DType } from '../graph/index.js';
-import { onnxDType } from '../ops/index.js';
+import { BLOCKED_DOMAIN, onnxDType } from '../ops/index.js';
 import { GraphSchema, ModelSchema, NodeSchema, ValueInfoSchema } from './proto/onnx_pb.js';
 
 // No shape is written, so one model serves tensors of every shape.
@@ -15,17 +16,28 @@ function anyShape(name: string, dtype: DType) {
   });
 }
 
-function oneNode(opType: string, inputs: Readonly<Record<string, DType>>, output: DType) {
+function oneNode(
+  opType: string,
+  inputs: Readonly<Record<string, DType>>,
+  output: DType,
+  domain = '',
+) {
   return toBinary(
     ModelSchema,
     create(ModelSchema, {
       irVersion: 10n,
       producerName: 'graftml',
-      opsetImport: [{ domain: '', version: 21n }],
+      opsetImport: [{ domain: '', version: 21n }, ...(domain ? [{ domain, version: 1n }] : [])],
       graph: create(GraphSchema, {
         name: 'transfer',
         node: [
-          create(NodeSchema, { name: 'n', opType, input: Object.keys(inputs), output: ['y'] }),
+          create(NodeSchema, {
+            name: 'n',
+            opType,
+            domain,
+            input: Object.keys(inputs),
+            output: ['y'],
+          }),
         ],
         input: Object.entries(inputs).map(([name, dtype]) => anyShape(name, dtype)),
         output: [anyShape('y', output)],
@@ -42,4 +54,9 @@ export function copyModel(dtype: DType): Uint8Array {
 /** A model with `y` = the one element of `x` repeated to `shape` (int64). */
 export function expandModel(dtype: DType): Uint8Array {
   return oneNode('Expand', { x: dtype, shape: 'int64' }, dtype);
+}
+
+/** A model with `y` = the channels of `x` in blocks, for float32 `x` [batch, channels, height, width]. */
+export function blockModel(): Uint8Array {
+  return oneNode('ReorderInput', { x: 'float32' }, 'float32', BLOCKED_DOMAIN);
 }

@@ -16,7 +16,8 @@ import {
 import { add, mul, neg, sub } from './arithmetic.js';
 import { channelAffine } from './channel-affine.js';
 import { requireFloat, requireSameDType } from './check.js';
-import { type ConvAttrs, convOp } from './conv.js';
+import { convOp } from './conv.js';
+import type { ConvAttrs } from './conv-attrs.js';
 import { full, reshape, sum } from './layout.js';
 import { rsqrt } from './unary.js';
 

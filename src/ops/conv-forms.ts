@@ -3,28 +3,40 @@
  * for every shape and provider; on the CPU the choosers below take faster ones where they apply.
  * The reasons are measurements, in bench/NOTES.md.
  */
-import type { Node, OnnxEmitter, Shape, Tensor } from '../graph/index.js';
-import type { ConvAttrs, ConvOpAttrs, InputGradAttrs, WeightGradAttrs } from './conv.js';
+import {
+  constantValue,
+  type Node,
+  type OnnxEmitter,
+  type Shape,
+  type Tensor,
+  type TensorType,
+} from '../graph/index.js';
+import type {
+  ConvAttrs,
+  ConvOpAttrs,
+  InputGradAttrs,
+  InputGradForm,
+  WeightGradAttrs,
+  WeightGradForm,
+} from './conv-attrs.js';
+import {
+  blockedAllows,
+  blockedPays,
+  type ConvShapes,
+  emitBlockedConv,
+  emitBlockedWeightGrad,
+} from './conv-blocked.js';
 import { emitConvNode, emitConvTransposeNode } from './conv-webgpu.js';
 import { emitColumns, emitSeparable } from './conv-weight-forms.js';
 import { kernelSpan } from './window.js';
 
-/** `plain`: Conv. */
-export type ConvForm = 'plain';
-
-/** `plain`: ConvTranspose. `flipped`: Conv of the gradient with the kernel turned around (stride 1). */
-export type InputGradForm = 'plain' | 'flipped';
-
-/**
- * `plain`: Conv with samples and channels swapped, the gradient being its kernel.
- * `columns`, `columns-folded`: a matrix product with the shifted inputs, one a sample and a sum,
- * or one over all samples. `separable`: columns of x are shifted by the kernel's columns and rows
- * of g by its rows, so that k + k copies do where `columns` makes k k (stride 1, no groups).
- */
-export type WeightGradForm = 'plain' | 'columns' | 'columns-folded' | 'separable';
-
 /** Kernels of more elements than this would need too many shifted copies of the input. */
 const MAX_SHIFTS = 64;
+
+/** WebAssembly runs the kernels of the CPU, and gains from the same forms. */
+function onProcessor(emit: OnnxEmitter): boolean {
+  return emit.target === 'cpu' || emit.target === 'wasm';
+}
 
 /** ONNX attributes of a convolution. */
 function onnxAttrs({ strides, pads, dilations, groups }: ConvAttrs) {
@@ -36,12 +48,30 @@ function onnxAttrs({ strides, pads, dilations, groups }: ConvAttrs) {
   };
 }
 
+/**
+ * True when ONNX Runtime will know the value when it loads the graph: a constant, or a little
+ * arithmetic on constants (a folded scale). It then puts a weight into blocks once, and keeps
+ * what lies between two convolutions in blocks too.
+ */
+function isKnown(t: Tensor, depth = 6): boolean {
+  if (t.node.inputs.length === 0) return constantValue(t) !== null;
+  return depth > 0 && t.node.inputs.every((input) => isKnown(input, depth - 1));
+}
+
+function prefersBlocked(emit: OnnxEmitter, w: Tensor, shapes: ConvShapes, groups: number): boolean {
+  return blockedAllows(emit.channelBlock, shapes, groups) && blockedPays(shapes) && !isKnown(w);
+}
+
 /** Writes `conv`. */
-export function emitConv(emit: OnnxEmitter, { inputs, attrs }: Node<ConvOpAttrs>): string {
+export function emitConv(emit: OnnxEmitter, node: Node<ConvOpAttrs>): string {
+  const { inputs, attrs } = node;
   const [x, w, bias] = inputs.map((t) => emit.name(t));
-  const operands = { x: x!, w: w!, wShape: inputs[1]!.shape, groups: attrs.groups };
-  const all = bias === undefined ? operands : { ...operands, bias };
-  return emitConvNode(emit, all, onnxAttrs(attrs));
+  const wShape = inputs[1]!.shape;
+  const operands = { x: x!, w: w!, ...(bias === undefined ? {} : { bias }) };
+  const shapes = { x: inputs[0]!, w: wShape, y: node.outputs[0]!.shape };
+  const best = prefersBlocked(emit, inputs[1]!, shapes, attrs.groups) ? 'blocked' : 'plain';
+  if ((attrs.form ?? best) === 'blocked') return emitBlockedConv(emit, operands, shapes, attrs);
+  return emitConvNode(emit, { ...operands, wShape, groups: attrs.groups }, onnxAttrs(attrs));
 }
 
 function padsOfFlipped(w: Shape, { size, pads, dilations }: InputGradAttrs): number[] {
@@ -51,31 +81,59 @@ function padsOfFlipped(w: Shape, { size, pads, dilations }: InputGradAttrs): num
   });
 }
 
+/** Shapes of the convolution of g that `flipped` and `blocked` are. */
+function reverseShapes(g: TensorType, w: Shape, { size, groups }: InputGradAttrs): ConvShapes {
+  const [out, perGroup, ...kernel] = w as [number, number, ...number[]];
+  const channels = perGroup * groups;
+  return { x: g, w: [channels, out / groups, ...kernel], y: [g.shape[0]!, channels, ...size] };
+}
+
 /** True when a form of `convInputGrad` is right for these shapes. */
-export function inputGradAllows(form: InputGradForm, w: Shape, attrs: InputGradAttrs): boolean {
-  return (
-    form === 'plain' ||
-    (attrs.strides.every((s) => s === 1) && padsOfFlipped(w, attrs).every((p) => p >= 0))
-  );
+export function inputGradAllows(
+  form: InputGradForm,
+  g: TensorType,
+  w: Shape,
+  attrs: InputGradAttrs,
+  block = 0,
+): boolean {
+  if (form === 'plain') return true;
+  if (form === 'blocked' && !blockedAllows(block, reverseShapes(g, w, attrs), attrs.groups)) {
+    return false;
+  }
+  return attrs.strides.every((s) => s === 1) && padsOfFlipped(w, attrs).every((p) => p >= 0);
+}
+
+function chooseInputGrad(
+  emit: OnnxEmitter,
+  g: Tensor,
+  w: Tensor,
+  attrs: InputGradAttrs,
+): InputGradForm {
+  // Conv runs as fast as a matrix product does; ConvTranspose adds its columns up one by one.
+  if (!onProcessor(emit) || !inputGradAllows('flipped', g, w.shape, attrs)) return 'plain';
+  const shapes = reverseShapes(g, w.shape, attrs);
+  return prefersBlocked(emit, w, shapes, attrs.groups) ? 'blocked' : 'flipped';
 }
 
 /** Writes `convInputGrad`. */
 export function emitConvInputGrad(emit: OnnxEmitter, node: Node<InputGradAttrs>): string {
   const { attrs } = node;
   const [g, w] = node.inputs as [Tensor, Tensor];
-  // Conv runs as fast as a matrix product does; ConvTranspose adds its columns up one by one.
-  const best = emit.target === 'cpu' && inputGradAllows('flipped', w.shape, attrs);
-  const form = attrs.form ?? (best ? 'flipped' : 'plain');
+  const form = attrs.form ?? chooseInputGrad(emit, g, w, attrs);
   const { size, groups } = attrs;
   const axes = size.length;
-  if (form === 'flipped') {
-    const pads = padsOfFlipped(w.shape, attrs);
-    const [out, perGroup, ...kernel] = w.shape as [number, number, ...number[]];
-    const wShape = [groups * perGroup, out / groups, ...kernel];
+  if (form !== 'plain') {
+    const reversed = { ...attrs, pads: padsOfFlipped(w.shape, attrs) };
+    const shapes = reverseShapes(g, w.shape, attrs);
+    if (form === 'blocked') {
+      const operands = { x: emit.name(g), w: emit.name(w) };
+      return emitBlockedConv(emit, operands, shapes, reversed, true);
+    }
+    const flipped = flippedWeight(emit, w, groups);
     return emitConvNode(
       emit,
-      { x: emit.name(g), w: flippedWeight(emit, w, groups), wShape, groups },
-      onnxAttrs({ ...attrs, pads }),
+      { x: emit.name(g), w: flipped, wShape: shapes.w, groups },
+      onnxAttrs(reversed),
     );
   }
   const rest = size.map((n, i) => {
@@ -119,33 +177,54 @@ function flippedWeight(emit: OnnxEmitter, w: Tensor, groups: number): string {
 }
 
 /** True when a form of `convWeightGrad` is right for these shapes. */
-export function weightGradAllows(form: WeightGradForm, attrs: WeightGradAttrs): boolean {
+export function weightGradAllows(
+  form: WeightGradForm,
+  x: TensorType,
+  g: Shape,
+  attrs: WeightGradAttrs,
+  block = 0,
+): boolean {
   if (form === 'plain') return true;
   if (attrs.kernel.length > 2) return false;
+  if (form === 'blocked') {
+    const planes = x.shape[0]! * x.shape[1]!;
+    const depthwise = attrs.groups === x.shape[1] && attrs.groups === g[1];
+    return block > 0 && x.dtype === 'float32' && depthwise && planes % block === 0;
+  }
   return form !== 'separable' || (attrs.groups === 1 && attrs.strides.every((s) => s === 1));
 }
 
 /** The form of `convWeightGrad` for these shapes on the CPU. */
-export function chooseWeightGrad(x: Shape, g: Shape, attrs: WeightGradAttrs): WeightGradForm {
+export function chooseWeightGrad(
+  x: TensorType,
+  g: Shape,
+  attrs: WeightGradAttrs,
+  block: number,
+): WeightGradForm {
   const { groups, kernel } = attrs;
   const elements = kernel.reduce((n, k) => n * k, 1);
-  const [channels, out] = [x[1]!, g[1]!];
-  if (!weightGradAllows('columns', attrs) || elements > MAX_SHIFTS) return 'plain';
+  const [channels, out] = [x.shape[1]!, g[1]!];
+  if (groups > 1 && weightGradAllows('blocked', x, g, attrs, block)) return 'blocked';
+  if (!weightGradAllows('columns', x, g, attrs) || elements > MAX_SHIFTS) return 'plain';
   // One row a product: the swapped convolution loses less.
   if (groups > 1 && out === groups) return 'plain';
   // One weight gradient a sample, to be summed, against moving both operands into one row.
   const positions = g.slice(2).reduce((n, d) => n * d, 1);
   const folded = (out * channels * elements) / groups > (channels + out) * positions;
   if (folded) return 'columns-folded';
-  return elements > 1 && weightGradAllows('separable', attrs) ? 'separable' : 'columns';
+  return elements > 1 && weightGradAllows('separable', x, g, attrs) ? 'separable' : 'columns';
 }
 
 /** Writes `convWeightGrad`. */
 export function emitConvWeightGrad(emit: OnnxEmitter, node: Node<WeightGradAttrs>): string {
   const { attrs } = node;
   const [x, g] = node.inputs as [Tensor, Tensor];
-  const best = emit.target === 'cpu' ? chooseWeightGrad(x.shape, g.shape, attrs) : 'plain';
+  const best = onProcessor(emit) ? chooseWeightGrad(x, g.shape, attrs, emit.channelBlock) : 'plain';
   const form = attrs.form ?? best;
+  if (form === 'blocked') {
+    const operands = { x: emit.name(x), g: emit.name(g) };
+    return emitBlockedWeightGrad(emit, operands, { x, y: g.shape }, attrs);
+  }
   if (form === 'separable') return emitSeparable(emit, x, g, attrs);
   if (form !== 'plain') return emitColumns(emit, x, g, attrs, form === 'columns-folded');
   return emitSwapped(emit, x, g, attrs);

@@ -1,6 +1,6 @@
 /** Forms of a convolution's weight gradient that are matrix products; `conv-forms.ts` chooses. */
 import { hostTensor, type OnnxEmitter, type Tensor } from '../graph/index.js';
-import type { WeightGradAttrs } from './conv.js';
+import type { WeightGradAttrs } from './conv-attrs.js';
 
 /** A convolution over two spatial axes, [rows, columns]; one over a single axis has one row. */
 interface Plane {

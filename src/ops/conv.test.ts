@@ -3,13 +3,14 @@ import { expectClose } from '../../test/support/compare.js';
 import { testEngine } from '../../test/support/engine.js';
 import { type GoldenCase, loadGolden, opContract } from '../../test/support/op-contract.js';
 import { ConfigError, DTypeError, ShapeError } from '../errors.js';
-import { hostTensor, input, type Tensor } from '../graph/index.js';
+import { hostTensor, input, type Tensor, toNumbers, toposort } from '../graph/index.js';
 import {
   type ConvAttrs,
   chooseWeightGrad,
   conv1d,
   conv2d,
   convInputGradOp,
+  convOp,
   convTranspose1d,
   convTranspose2d,
   convWeightGradOp,
@@ -58,7 +59,10 @@ describe('forms', () => {
 
   for (const form of inputForms) {
     const cases = loadGolden('convInputGrad').filter((c) =>
-      inputGradAllows(form, c.inputs[1]!.shape, { ...attrsOf(c.args), size: c.args.size }),
+      inputGradAllows(form, c.inputs[0]!, c.inputs[1]!.shape, {
+        ...attrsOf(c.args),
+        size: c.args.size,
+      }),
     );
     test.each(cases.map((c) => [c.name, c] as const))(
       `input gradient, ${form}: %s`,
@@ -72,7 +76,10 @@ describe('forms', () => {
 
   for (const form of weightForms) {
     const cases = loadGolden('convWeightGrad').filter((c) =>
-      weightGradAllows(form, { ...attrsOf(c.args), kernel: c.args.kernel }),
+      weightGradAllows(form, c.inputs[0]!, c.inputs[1]!.shape, {
+        ...attrsOf(c.args),
+        kernel: c.args.kernel,
+      }),
     );
     test.each(cases.map((c) => [c.name, c] as const))(
       `weight gradient, ${form}: %s`,
@@ -89,21 +96,89 @@ describe('forms', () => {
   }
 
   test('the chooser looks at maps, channels, strides and groups', () => {
-    const choose = (x: number[], g: number[], k: number, stride = 1, groups = 1) =>
-      chooseWeightGrad(x, g, {
-        strides: [stride, stride],
-        pads: [0, 1, 2, 3].map(() => (k - 1) / 2),
-        dilations: [1, 1],
-        groups,
-        kernel: [k, k],
-      });
+    const choose = (x: number[], g: number[], k: number, stride = 1, groups = 1, block = 0) =>
+      chooseWeightGrad(
+        { dtype: 'float32', shape: x },
+        g,
+        {
+          strides: [stride, stride],
+          pads: [0, 1, 2, 3].map(() => (k - 1) / 2),
+          dilations: [1, 1],
+          groups,
+          kernel: [k, k],
+        },
+        block,
+      );
     expect(choose([16, 64, 56, 56], [16, 64, 56, 56], 3)).toBe('separable');
     expect(choose([16, 256, 14, 14], [16, 256, 14, 14], 3)).toBe('columns-folded');
     expect(choose([16, 64, 56, 56], [16, 256, 56, 56], 1)).toBe('columns');
     expect(choose([16, 512, 14, 14], [16, 512, 14, 14], 1)).toBe('columns-folded');
     expect(choose([16, 128, 56, 56], [16, 128, 28, 28], 3, 2)).toBe('columns');
     expect(choose([16, 128, 56, 56], [16, 128, 56, 56], 3, 1, 128)).toBe('plain');
+    expect(choose([16, 128, 56, 56], [16, 128, 56, 56], 3, 1, 128, 16)).toBe('blocked');
     expect(choose([16, 8, 56, 56], [16, 8, 56, 56], 31)).toBe('plain');
+  });
+});
+
+// Blocked kernels want whole blocks of channels, more than a golden file should hold: they are
+// compared with the plain forms, which the golden files have proven.
+describe('blocked forms', () => {
+  test.each([
+    ['3x3', [2, 32, 7, 6], [16, 32, 3, 3], [1, 1], [1, 1, 1, 1], [1, 1], 1],
+    ['asymmetric', [1, 16, 5, 6], [32, 16, 3, 2], [1, 1], [2, 0, 0, 1], [1, 1], 1],
+    ['stride 2', [2, 16, 9, 8], [16, 16, 3, 3], [2, 2], [1, 1, 1, 1], [1, 1], 1],
+    ['dilated', [1, 16, 9, 8], [16, 16, 3, 3], [1, 1], [2, 2, 2, 2], [2, 2], 1],
+    ['few channels', [2, 3, 11, 10], [16, 3, 7, 7], [2, 2], [3, 3, 3, 3], [1, 1], 1],
+    ['one axis', [2, 16, 11], [32, 16, 3], [1], [1, 0], [2], 1],
+    ['depthwise', [2, 16, 7, 6], [16, 1, 3, 3], [1, 1], [1, 1, 1, 1], [1, 1], 16],
+    ['depthwise stride 2', [3, 16, 8, 7], [16, 1, 3, 3], [2, 2], [1, 1, 1, 1], [1, 1], 16],
+    ['depthwise with a rest', [1, 16, 9, 11], [16, 1, 2, 3], [3, 4], [0, 0, 0, 0], [1, 1], 16],
+    ['depthwise one axis', [2, 16, 9], [16, 1, 4], [1], [3, 0], [1], 16],
+  ] as const)('%s', async (_, xShape, wShape, strides, pads, dilations, groups) => {
+    const engine = await testEngine();
+    const block = engine.runtime.channelBlock ?? 0;
+    // A processor without such kernels has no blocked form to check.
+    if (block === 0) return;
+    const attrs: ConvAttrs = { strides, pads, dilations, groups };
+    const x = input('x', 'float32', xShape);
+    const w = input('w', 'float32', wShape);
+    const bias = input('bias', 'float32', [wShape[0]]);
+    const plain = convOp.one([x, w, bias], { ...attrs, form: 'plain' });
+    const g = input('g', 'float32', plain.shape);
+    const size = xShape.slice(2);
+    const kernel = wShape.slice(2);
+    const pairs = [[plain, convOp.one([x, w, bias], { ...attrs, form: 'blocked' })]];
+    if (inputGradAllows('blocked', g, w.shape, { ...attrs, size }, block)) {
+      pairs.push(
+        (['plain', 'blocked'] as const).map((form) =>
+          convInputGradOp.one([g, w], { ...attrs, size, form }),
+        ),
+      );
+    }
+    if (weightGradAllows('blocked', x, g.shape, { ...attrs, kernel }, block)) {
+      pairs.push(
+        (['plain', 'blocked'] as const).map((form) =>
+          convWeightGradOp.one([x, g], { ...attrs, kernel, form }),
+        ),
+      );
+    }
+    const feeds = new Map(
+      [x, w, bias, g].map((t) => {
+        const values = Float32Array.from({ length: t.size }, (_, i) => Math.sin(1 + i * 0.7));
+        return [t, hostTensor('float32', t.shape, values)] as const;
+      }),
+    );
+    for (const pair of pairs) {
+      const used = toposort(pair);
+      const [want, got] = await engine.evaluate(
+        pair,
+        new Map([...feeds].filter(([t]) => used.includes(t.node))),
+      );
+      const data = toNumbers(want!);
+      const what = pair[1]!.node.op.name;
+      expectClose(what, got!, { shape: want!.shape, data }, { rtol: 1e-5, atol: 2e-5 });
+    }
+    expect(pairs.length).toBe(1 + Number(strides.every((s) => s === 1)) + Number(groups > 1));
   });
 });
 

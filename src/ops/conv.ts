@@ -16,41 +16,10 @@ import {
 import { mul } from './arithmetic.js';
 import { withoutChannelScale } from './channel-affine.js';
 import { requireFloat, requireRank, requireSameDType } from './check.js';
-import {
-  type ConvForm,
-  emitConv,
-  emitConvInputGrad,
-  emitConvWeightGrad,
-  type InputGradForm,
-  type WeightGradForm,
-} from './conv-forms.js';
+import type { ConvAttrs, ConvOpAttrs, InputGradAttrs, WeightGradAttrs } from './conv-attrs.js';
+import { emitConv, emitConvInputGrad, emitConvWeightGrad } from './conv-forms.js';
 import { reshape, sum } from './layout.js';
-import {
-  type Padding,
-  type PerAxis,
-  perAxis,
-  resolvePadding,
-  type WindowAttrs,
-  windowPositions,
-} from './window.js';
-
-/** How a convolution moves, in the terms of ONNX. */
-export interface ConvAttrs extends WindowAttrs {
-  /** Channels are cut into this many groups that do not see each other. */
-  readonly groups: number;
-}
-
-/** Attributes of {@link convOp}. A form is chosen by shape unless one is forced, here and below. */
-export type ConvOpAttrs = ConvAttrs & { readonly form?: ConvForm };
-
-/** Attributes of {@link convInputGradOp}: `size` is the spatial size of the input. */
-export type InputGradAttrs = ConvAttrs & { readonly size: Shape; readonly form?: InputGradForm };
-
-/** Attributes of {@link convWeightGradOp}. */
-export type WeightGradAttrs = ConvAttrs & {
-  readonly kernel: Shape;
-  readonly form?: WeightGradForm;
-};
+import { type Padding, type PerAxis, perAxis, resolvePadding, windowPositions } from './window.js';
 
 function checkOperands(op: string, x: TensorType, w: TensorType, groups: number): void {
   requireFloat(op, x);

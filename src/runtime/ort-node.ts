@@ -1,7 +1,7 @@
 /** ONNX Runtime in Node: the native library through `onnxruntime-node`. */
 import { availableParallelism } from 'node:os';
 import * as ort from 'onnxruntime-node';
-import { copyModel } from '../onnx/index.js';
+import { blockModel, copyModel } from '../onnx/index.js';
 import { checkThreads, deviceError, unknownDevice } from './device-error.js';
 import { GpuMemory, HostMemory } from './ort-memory.js';
 import { nodeGpuBuffers, openGpu } from './ort-node-gpu.js';
@@ -70,5 +70,27 @@ export async function nodeRuntime({
   const memory = device === 'webgpu' ? new GpuMemory(nodeGpuBuffers, host) : host;
   const openMarked: OpenSession = async (model, options) =>
     new UncopiedSession(await open(withMarker(model), options));
-  return new OrtRuntime(device, threads, memory, device === 'cpu' ? openMarked : open);
+  if (device !== 'cpu') return new OrtRuntime(device, threads, memory, open);
+  const block = await channelBlock((model) => open(model, {}));
+  return new OrtRuntime(device, threads, memory, openMarked, block);
+}
+
+/** Asks ONNX Runtime how many channels its blocked kernels keep together: one vector register full. */
+async function channelBlock(
+  open: (model: Uint8Array) => Promise<ort.InferenceSession>,
+): Promise<number> {
+  const channels = 64;
+  // Element 1 of channel 0 comes right after the first block of channels.
+  const data = new Float32Array(2 * channels);
+  data[1] = 1;
+  try {
+    const session = await open(blockModel());
+    const { y } = await session.run({ x: new ort.Tensor(data, [1, channels, 1, 2]) });
+    await session.release();
+    const block = (y!.data as Float32Array).indexOf(1);
+    return block > 1 ? block : 0;
+  } catch {
+    // This processor, or this build of ONNX Runtime, has no such kernels.
+    return 0;
+  }
 }

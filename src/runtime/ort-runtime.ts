@@ -135,12 +135,20 @@ class OrtSession implements Session {
 export class OrtRuntime implements Runtime {
   readonly device: Device;
   readonly threads: number;
+  readonly channelBlock: number;
   private readonly memory: Memory;
   private readonly open: OpenSession;
 
-  constructor(device: Device, threads: number, memory: Memory, open: OpenSession) {
+  constructor(
+    device: Device,
+    threads: number,
+    memory: Memory,
+    open: OpenSession,
+    channelBlock = 0,
+  ) {
     this.device = device;
     this.threads = threads;
+    this.channelBlock = channelBlock;
     this.memory = memory;
     this.open = open;
   }

@@ -48,6 +48,8 @@ export interface Runtime {
   readonly device: Device;
   /** Threads used inside an operation; 1 where there is no thread pool. */
   readonly threads: number;
+  /** See `OnnxEmitter.channelBlock`. Defaults to 0. */
+  readonly channelBlock?: number;
   load(model: EncodedModel, options?: SessionOptions): Promise<Session>;
   /** Brings values to the device. On the CPU the typed array itself becomes the buffer: no copy. */
   upload(value: HostTensor): Promise<DeviceTensor>;
