@@ -1,5 +1,5 @@
 /** Stochastic gradient descent with momentum. */
-import type { Optimizer } from '../engine/index.js';
+import type { Optimizer, UpdateResult } from '../engine/index.js';
 import { ConfigError } from '../errors.js';
 import { add, mul, sub } from '../ops/index.js';
 import { type LearningRate, rateAt } from './schedule.js';
@@ -37,7 +37,7 @@ export function sgd({
     state: ({ dtype, shape }): Record<string, { dtype: typeof dtype; shape: typeof shape }> =>
       momentum > 0 ? { momentum: { dtype, shape } } : {},
     scalars: (step) => ({ lr: rateAt(lr, step) }),
-    update: ({ parameter, gradient, gradientScale, state, scalars }) => {
+    update: ({ parameter, gradient, gradientScale, state, scalars }): UpdateResult => {
       if (momentum === 0 && weightDecay === 0) {
         // The scale and the rate are one factor: one pass less.
         const factor = mul(gradientScale, scalars.lr!);
