@@ -1,5 +1,6 @@
 /** Compilation and execution. */
 export * from './engine.js';
+export * from './import.js';
 export * from './in-place.js';
 export * from './non-finite.js';
 export * from './optimizer.js';

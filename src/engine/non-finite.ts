@@ -12,7 +12,7 @@ import {
   toNumbers,
   toposort,
 } from '../graph/index.js';
-import { cast, isNaN as isNan, isInf, logicalOr, sum } from '../ops/index.js';
+import { cast, isInf, isNaN as isNan, logicalOr, sum } from '../ops/index.js';
 import type { DeviceTensor } from '../runtime/index.js';
 import type { Engine } from './engine.js';
 

@@ -1,6 +1,7 @@
 /** Stochastic gradient descent with momentum. */
 import type { Optimizer, UpdateResult } from '../engine/index.js';
 import { ConfigError } from '../errors.js';
+import type { TensorType } from '../graph/index.js';
 import { add, mul, sub } from '../ops/index.js';
 import { type LearningRate, rateAt } from './schedule.js';
 
@@ -34,7 +35,7 @@ export function sgd({
   }
   return {
     name: 'sgd',
-    state: ({ dtype, shape }): Record<string, { dtype: typeof dtype; shape: typeof shape }> =>
+    state: ({ dtype, shape }): Record<string, TensorType> =>
       momentum > 0 ? { momentum: { dtype, shape } } : {},
     scalars: (step) => ({ lr: rateAt(lr, step) }),
     update: ({ parameter, gradient, gradientScale, state, scalars }): UpdateResult => {
