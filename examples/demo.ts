@@ -33,6 +33,7 @@ import {
   toNumbers,
   toposort,
   uniformAt,
+  variablesOf,
 } from '../src/index.js';
 import { drawShapes, type Pictures, pick, SHAPES, SIDE, sketch } from './shapes.js';
 
@@ -62,16 +63,8 @@ interface Trainee {
 
 async function makeTrainee(engine: Engine, totalSteps: number): Promise<Trainee> {
   const net = new ShapeNet();
-  const weights = initialize(net, 7);
-  const all = [...net.parameters()].map(([name, p]) => ({
-    name,
-    tensor: p.tensor,
-    value: weights.get(name)!,
-    trainable: p.trainable,
-  }));
   const step = await TrainStep.create(engine, {
-    parameters: all.filter((p) => p.trainable),
-    buffers: all.filter((p) => !p.trainable),
+    ...variablesOf(net, initialize(net, 7)),
     optimizer: adamW({ lr: cosineRate({ lr: 0.01, total: totalSteps }), weightDecay: 0.01 }),
     clip: { norm: 1 },
     seed: 7,

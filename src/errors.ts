@@ -50,11 +50,7 @@ export class ConfigError extends GraftError {
 
 /** A model file or weight set that is damaged, hostile, or does not fit. */
 export class WeightsError extends GraftError {
-  constructor(
-    message: string,
-    data: ErrorData = {},
-    options?: { cause?: unknown; code?: string },
-  ) {
+  constructor(message: string, data: ErrorData = {}, options?: { cause?: unknown; code?: string }) {
     super(options?.code ?? 'weights', message, data, options);
   }
 }
