@@ -5,3 +5,4 @@ export * from './init.js';
 export * from './linear.js';
 export * from './module.js';
 export * from './norm.js';
+export * from './variables.js';
