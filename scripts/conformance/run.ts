@@ -2,11 +2,12 @@
  * Runs ONNX's backend node tests through the importer and the engine.
  *
  *     python scripts/conformance/export-onnx-tests.py
- *     npm run conformance [-- --json] [--filter TEXT] [--verbose]
+ *     npm run conformance [-- --json] [--write] [--filter TEXT] [--verbose]
  *
+ * `--write` puts the table into docs/onnx-conformance.md.
  * With `--json` the last line on stdout is one JSON object with the rows of the result.
  */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Engine } from '../../src/engine/engine.js';
@@ -20,6 +21,7 @@ const { values: args } = parseArgs({
     verbose: { type: 'boolean', default: false },
     filter: { type: 'string', default: '' },
     folder: { type: 'string', default: '.cache/onnx-node-tests' },
+    write: { type: 'boolean', default: false },
   },
 });
 
@@ -47,7 +49,6 @@ async function runAll(): Promise<Outcome[]> {
   for (const entry of readdirSync(args.folder, { withFileTypes: true })) {
     if (!entry.isDirectory() || !entry.name.includes(args.filter)) continue;
     // An engine a case: sessions are kept by an engine, and two thousand of them are many.
-    if (process.env.TRACE) console.error(entry.name);
     const outcome = await runCase(new Engine(runtime), join(args.folder, entry.name));
     outcomes.push(outcome);
     if (args.verbose && outcome.status !== 'passed') {
@@ -57,8 +58,14 @@ async function runAll(): Promise<Outcome[]> {
   return outcomes;
 }
 
-function opTable(outcomes: readonly Outcome[]): void {
-  const table = new Map<string, { passed: number; failed: number; skipped: number }>();
+interface OpRow {
+  passed: number;
+  failed: number;
+  skipped: number;
+}
+
+function byOperator(outcomes: readonly Outcome[]): [string, OpRow][] {
+  const table = new Map<string, OpRow>();
   for (const { ops, status } of outcomes) {
     for (const op of ops) {
       const row = table.get(op) ?? { passed: 0, failed: 0, skipped: 0 };
@@ -66,9 +73,13 @@ function opTable(outcomes: readonly Outcome[]): void {
       table.set(op, row);
     }
   }
+  return [...table].sort(([a], [b]) => (a < b ? -1 : 1));
+}
+
+function opTable(table: readonly [string, OpRow][]): void {
   const rules = new Set(knownOps());
   log('operator                          rule  passed  failed  skipped');
-  for (const [op, row] of [...table].sort(([a], [b]) => (a < b ? -1 : 1))) {
+  for (const [op, row] of table) {
     log(
       `${op.padEnd(34)}${(rules.has(op) ? 'yes' : '-').padEnd(4)}${String(row.passed).padStart(8)}${String(row.failed).padStart(8)}${String(row.skipped).padStart(9)}`,
     );
@@ -81,7 +92,8 @@ if (outcomes.length === 0) {
   console.error(`No case matches '${args.filter}' in ${args.folder}.`);
   process.exit(1);
 }
-opTable(outcomes);
+const table = byOperator(outcomes);
+opTable(table);
 const skips = new Map<string, number>();
 for (const { skip } of outcomes) if (skip) skips.set(skip, (skips.get(skip) ?? 0) + 1);
 log('');
@@ -126,5 +138,30 @@ if (args.json) {
       ],
     }),
   );
+}
+if (args.write) {
+  const lines = [
+    '# ONNX conformance',
+    '',
+    '<!-- Written by `npm run conformance -- --write`. -->',
+    '',
+    `The backend node tests of onnx ${suite.onnx}, imported and run through the engine on the CPU:`,
+    `${outcomes.length} cases, ${all} passed. Of operators that Graft has a rule for, ${passed} passed, ${failed} failed and`,
+    `${known.length - passed - failed} were skipped. ${covered} of the ${suite.opset20.length} operators of opset 20 have a rule; the others are`,
+    `${suite.opset20.filter((op) => !rules.has(op)).join(', ')}.`,
+    '',
+    '| skipped | because |',
+    '|--:|---|',
+    ...[...skips].map(([why, n]) => `| ${n} | ${why} |`),
+    '',
+    '| operator | rule | passed | failed | skipped |',
+    '|---|---|--:|--:|--:|',
+    ...table.map(
+      ([op, r]) =>
+        `| ${op} | ${rules.has(op) ? 'yes' : 'carried through'} | ${r.passed} | ${r.failed} | ${r.skipped} |`,
+    ),
+    '',
+  ];
+  writeFileSync('docs/onnx-conformance.md', lines.join('\n'));
 }
 process.exitCode = failed > 0 ? 1 : 0;

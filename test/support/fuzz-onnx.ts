@@ -2,6 +2,7 @@
  * Damaged and hostile ONNX files, made from valid ones. A case is a short list of numbers, so that
  * fast-check can shrink what it finds.
  */
+import { readFileSync } from 'node:fs';
 import { type DescMessage, fromBinary, type Message, toBinary } from '@bufbuild/protobuf';
 import fc from 'fast-check';
 import { GraftError } from '../../src/errors.js';
@@ -9,7 +10,15 @@ import { importGraph, type OnnxEvaluator } from '../../src/onnx/index.js';
 import { type Model, ModelSchema } from '../../src/onnx/proto/onnx_pb.js';
 import { assorted, bytes, nested, shapeArithmetic, tinyCnn } from './onnx-models.js';
 
-const bases = [tinyCnn, shapeArithmetic, nested, assorted].map((make) => bytes(make()));
+const exported = (name: string) =>
+  Uint8Array.from(readFileSync(new URL(`../golden/onnx/${name}.onnx`, import.meta.url)));
+
+/** Models made by hand, and two as PyTorch exports them. */
+const bases = [
+  ...[tinyCnn, shapeArithmetic, nested, assorted].map((make) => bytes(make())),
+  exported('decoder11'),
+  exported('recurrent9'),
+];
 
 /** Sizes to give where a file leaves them open, so that an import gets past its inputs. */
 const options = {
