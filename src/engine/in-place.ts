@@ -6,10 +6,32 @@
  * is therefore written in place only when every reader of its old value has provably finished, and
  * gets a second buffer otherwise.
  */
-import { type Node, type OnnxTarget, sameShape, type Tensor, toposort } from '../graph/index.js';
+import {
+  constantValue,
+  type Node,
+  type OnnxTarget,
+  sameShape,
+  type Tensor,
+  toposort,
+} from '../graph/index.js';
 
 /** New values of variables: placeholder to the tensor that replaces it. */
 export type Updates = ReadonlyMap<Tensor, Tensor>;
+
+/**
+ * Whether ONNX Runtime may hand an input's buffer on as the output of `node`: it does for views,
+ * and it removes additions of 0 and products with 1.
+ */
+function mayAlias(node: Node): boolean {
+  if (node.op.spec.view) return true;
+  return (
+    node.op.spec.elementwise === true &&
+    node.inputs.some((t) => {
+      const value = constantValue(t);
+      return value !== null && value.data.length === 1 && [0, 1].includes(Number(value.data[0]));
+    })
+  );
+}
 
 function consumersOf(order: readonly Node[]): Map<Tensor, Node[]> {
   const consumers = new Map<Tensor, Node[]>();
@@ -61,7 +83,7 @@ export function writableInPlace(
       if (fetched.has(t)) readers = null;
       for (const node of consumers.get(t) ?? []) {
         readers?.add(node);
-        if (node.op.spec.view) views.push(...node.outputs);
+        if (mayAlias(node)) views.push(...node.outputs);
       }
     }
     if (!readers) continue;
@@ -70,7 +92,7 @@ export function writableInPlace(
       continue;
     }
     const writer = next.node;
-    if (writer.op.spec.view || writer.inputs.length === 0) continue;
+    if (mayAlias(writer) || writer.inputs.length === 0) continue;
     if (readers.has(writer)) {
       // WebGPU forbids one buffer as read-only and writable binding of the same dispatch.
       if (target === 'webgpu' || !writer.op.spec.elementwise) continue;
