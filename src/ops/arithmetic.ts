@@ -33,6 +33,24 @@ export function inferBinary(op: string, inputs: readonly TensorType[]): TensorTy
   return { dtype, shape: broadcastShapes(op, ...inputs.map((t) => t.shape)) };
 }
 
+/**
+ * ONNX names of broadcasting operands. Where the result ends in axes of length 1 (the weights of a
+ * 1x1 convolution), operands of lower rank are written with all axes: ONNX Runtime's loop would
+ * otherwise run over single elements, twenty times slower.
+ */
+export function emitOperands(emit: OnnxEmitter, inputs: readonly Tensor[]): string[] {
+  const rank = Math.max(...inputs.map((t) => t.rank));
+  const ends = rank > 1 && inputs.every((t) => (t.shape.at(-1) ?? 1) === 1);
+  return inputs.map((t) => {
+    if (!ends || t.rank === rank) return emit.name(t);
+    const shape = [...new Array<number>(rank - t.rank).fill(1), ...t.shape];
+    const value = constantValue(t);
+    return value
+      ? emit.constant({ ...value, shape })
+      : emit.one('Reshape', [emit.name(t), emit.ints(shape)]);
+  });
+}
+
 function binary(
   name: string,
   onnx: string,
@@ -43,7 +61,7 @@ function binary(
     name,
     infer: (inputs) => inferBinary(name, inputs),
     grad,
-    onnx: (emit, { inputs: [a, b] }) => emit.one(onnx, [emit.name(a!), emit.name(b!)]),
+    onnx: (emit, { inputs }) => emit.one(onnx, emitOperands(emit, inputs)),
     fold: foldElementwise(rule),
     elementwise: true,
   });
