@@ -16,6 +16,7 @@ import {
 import { type EncodedModel, encode } from '../onnx/index.js';
 import type { DeviceTensor, Runtime, Session } from '../runtime/index.js';
 import { hashBytes } from '../util/index.js';
+import { tileElementwise, tileFor } from './tiles.js';
 
 /** What {@link Engine.program} may be told. */
 export interface ProgramOptions {
@@ -118,6 +119,9 @@ export class Engine {
       results = substitute(results, replaced);
     }
     results = optimize(results);
+    if (this.runtime.device === 'cpu') {
+      results = tileElementwise(results, { tile: tileFor(this.runtime.threads) });
+    }
     const model = encode({
       outputs: Object.fromEntries(names.map((name, i) => [name, results[i]!])),
       target: this.runtime.device,
@@ -159,7 +163,7 @@ export class Engine {
       }
       const feeds = Object.fromEntries(values.map((v, i) => [`arg${i}`, v] as const));
       const results = await program.run(feeds);
-      return Promise.all(outputs.map((_, i) => this.runtime.download(results[String(i)]!)));
+      return this.takeBack(results, outputs.length);
     };
   }
 
@@ -182,7 +186,18 @@ export class Engine {
       named[name] = value;
     }
     const results = await program.run(named);
-    return Promise.all(outputs.map((_, i) => this.runtime.download(results[String(i)]!)));
+    return this.takeBack(results, outputs.length);
+  }
+
+  /** Reads numbered results and frees them: on a GPU nobody else would. */
+  private async takeBack(
+    results: Readonly<Record<string, DeviceTensor>>,
+    count: number,
+  ): Promise<HostTensor[]> {
+    const tensors = Array.from({ length: count }, (_, i) => results[String(i)]!);
+    const values = await Promise.all(tensors.map((t) => this.runtime.download(t)));
+    for (const t of tensors) this.runtime.free(t);
+    return values;
   }
 
   /** Releases every session. The engine can go on: programs are then compiled anew. */

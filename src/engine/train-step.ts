@@ -198,6 +198,12 @@ export class TrainStep {
         metrics[name] = { ...value, data: value.data.slice() };
       }
     }
+    if (!(weight > 0)) {
+      throw new ConfigError(
+        `step: the window weighs ${weight}; nothing in it counts. Leave out batches that are padding only.`,
+        { weight },
+      );
+    }
     const gradientNorm = await this.applyUpdate(1 / weight);
     const result = { loss: loss / weight, weight, metrics };
     return gradientNorm === undefined ? result : { ...result, gradientNorm };
