@@ -357,6 +357,11 @@ describe('operators without a gradient', () => {
     expect(toNumbers((await evaluate([dt!], [[net.inputs.x!, value]]))[0]!)).toEqual([
       0, 1, 0, 0, 1, 0, 0, 0,
     ]);
+    // 0.1 a step around 128: what lies beyond -12.8 and 12.7 is cut off.
+    const beyond = float([2, 1, 4], [0.1, 13, -12.7, -13, 1, 2, -3, 0]);
+    const [dq] = grad(sum(net.outputs.q!), [net.inputs.x!]);
+    const passed = (await evaluate([dq!], [[net.inputs.x!, beyond]]))[0]!;
+    expect(toNumbers(passed)).toEqual([1, 0, 1, 0, 1, 1, 1, 1]);
     const hard = await load(xy(node('Hardmax', ['x'], ['y']), [2, 2]));
     expect(() => grad(sum(hard.outputs.y!), [hard.inputs.x!])).toThrow(
       /ONNX operator Hardmax of opset 17, node 'Hardmax:y'.*Freeze everything/,

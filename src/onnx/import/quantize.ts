@@ -1,5 +1,11 @@
 /** Quantised arithmetic: run by ONNX Runtime as it is. */
-import type { DType, OnnxAttr, Tensor, TensorType } from '../../graph/index.js';
+import {
+  type DType,
+  type OnnxAttr,
+  scalar,
+  type Tensor,
+  type TensorType,
+} from '../../graph/index.js';
 import * as ops from '../../ops/index.js';
 import { requireDTypeNumber } from '../tensor-value.js';
 import type { OnnxNode, Rule, Rules } from './rule.js';
@@ -36,11 +42,38 @@ const quantize: Rule = (node) => {
   });
 };
 
+/** A scale or zero point, one for all or one an index of `axis`, shaped to broadcast to `x`. */
+function along(node: OnnxNode, t: Tensor, x: Tensor, axis: number): Tensor {
+  if (t.size === 1) return ops.reshape(t, []);
+  const at = node.axis(axis, x.rank);
+  return ops.reshape(
+    t,
+    x.shape.map((_, i) => (i === at ? t.size : 1)),
+  );
+}
+
+/** Smallest and largest number of the integer types that are quantised to. */
+const RANGES: Readonly<Partial<Record<DType, readonly [number, number]>>> = {
+  uint8: [0, 255],
+  int8: [-128, 127],
+  uint16: [0, 65535],
+  int16: [-32768, 32767],
+};
+
+/** The float tensor that was quantised by this scale right before; null when `q` comes from elsewhere. */
+function quantizedFrom(q: Tensor, scale: Tensor): Tensor | null {
+  const { op, inputs } = q.node;
+  const [x, by] = inputs;
+  return op.name === 'onnx.QuantizeLinear' && x && by === scale && x.dtype === scale.dtype
+    ? x
+    : null;
+}
+
 const dequantize: Rule = (node) => {
-  const [x, scale] = [node.tensor(0), node.tensor(1)];
+  const [x, scale, zero] = [node.tensor(0), node.tensor(1), node.optional(2)];
   const blocked = node.int('block_size', 0) !== 0;
   const axis = node.int('axis', 1);
-  return node.native({
+  const [y] = node.native({
     opType: 'DequantizeLinear',
     inputs: given(node, 3),
     attrs: axisAttrs(node),
@@ -50,20 +83,33 @@ const dequantize: Rule = (node) => {
     ...(blocked
       ? {}
       : {
-          equivalent: ([q, s, zero]) => {
-            const along = (t: Tensor) =>
-              t.size === 1
-                ? ops.reshape(t, [])
-                : ops.reshape(
-                    t,
-                    q!.shape.map((_, i) => (i === node.axis(axis, q!.rank) ? t.size : 1)),
-                  );
+          equivalent: ([q, s, z]) => {
             const value = ops.cast(q!, s!.dtype);
-            const centred = zero ? ops.sub(value, along(ops.cast(zero, s!.dtype))) : value;
-            return [ops.mul(centred, along(s!))];
+            const centred = z
+              ? ops.sub(value, along(node, ops.cast(z, s!.dtype), q!, axis))
+              : value;
+            return [ops.mul(centred, along(node, s!, q!, axis))];
           },
         }),
   });
+  const source = quantizedFrom(x, scale);
+  const range = RANGES[x.dtype];
+  if (!source || !range || blocked) return y!;
+  // Rounding there and back: the gradient passes straight through, but not where values are cut off.
+  const through = ops.customGradient(
+    () => y!,
+    ({ inputs: [t, s, z], dys: [dy] }) => {
+      const bound = (limit: number) => {
+        const from = z ? ops.sub(limit, along(node, ops.cast(z, s!.dtype), t!, axis)) : limit;
+        return ops.mul(from, along(node, s!, t!, axis));
+      };
+      const above = ops.greaterEqual(t!, bound(range[0]));
+      const inside = ops.logicalAnd(above, ops.lessEqual(t!, bound(range[1])));
+      const dx = ops.where(inside, dy!, scalar(0, s!.dtype));
+      return zero ? [dx, null, null] : [dx, null];
+    },
+  );
+  return zero ? through(source, scale, zero) : through(source, scale);
 };
 
 const dynamicQuantize: Rule = (node) => {
