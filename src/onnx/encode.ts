@@ -323,19 +323,29 @@ class GraphEncoder implements OnnxEmitter {
     return { proto };
   }
 
-  /** Gives each output its own name through Identity, since one value may be fetched twice. */
+  /** Gives each output its own name. */
   finish(outputs: readonly Tensor[], names: readonly string[]) {
     const produced = new Map<string, NodeProto>();
     for (const node of this.nodes) for (const out of node.output) produced.set(out, node);
     const renamed = new Map<string, string>();
-    const readers = new Set([...this.nodes.flatMap((n) => n.input), ...this.captured]);
+    const readers = new Map<string, NodeProto[]>();
+    for (const node of this.nodes) {
+      for (const name of new Set(node.input)) {
+        const list = readers.get(name);
+        if (list) list.push(node);
+        else readers.set(name, [node]);
+      }
+    }
     return outputs.map((t, i) => {
       const inner = this.name(t);
       const name = names[i]!;
       const node = produced.get(inner);
-      // A value that nothing else reads is renamed in place; anything else goes through Identity.
-      if (node && !readers.has(inner) && !renamed.has(inner)) {
-        node.output = node.output.map((o) => (o === inner ? name : o));
+      // A value is renamed where it is made and read. What a body reads by name, a second fetch of
+      // the same value, and a fetched input go through Identity, which is a copy.
+      if (node && !this.captured.has(inner) && !renamed.has(inner)) {
+        const rename = (n: string) => (n === inner ? name : n);
+        node.output = node.output.map(rename);
+        for (const reader of readers.get(inner) ?? []) reader.input = reader.input.map(rename);
         renamed.set(inner, name);
         this.names.set(t, name);
       } else {
