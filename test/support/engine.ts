@@ -5,12 +5,12 @@ import { type NodeRuntimeOptions, nodeRuntime } from '../../src/runtime/ort-node
 let shared: Promise<Engine> | undefined;
 
 /** Where the tests of operations run: the CPU, or what GRAFT_TEST_DEVICE names. */
-const device = (process.env.GRAFT_TEST_DEVICE ?? 'cpu') as NonNullable<
+export const testDevice = (process.env.GRAFT_TEST_DEVICE ?? 'cpu') as NonNullable<
   NodeRuntimeOptions['device']
 >;
 
 /** The engine of this test file, with one thread. */
 export function testEngine(): Promise<Engine> {
-  shared ??= nodeRuntime({ device, threads: 1 }).then((runtime) => new Engine(runtime));
+  shared ??= nodeRuntime({ device: testDevice, threads: 1 }).then((runtime) => new Engine(runtime));
   return shared;
 }
