@@ -3,8 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import * as ort from 'onnxruntime-node';
-import type { Engine } from '../../src/engine/engine.js';
-import { importOnnx } from '../../src/engine/import.js';
+import { type Engine, importOnnx } from '../../src/engine/index.js';
 import { GraftError } from '../../src/errors.js';
 import {
   DTYPES,

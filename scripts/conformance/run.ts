@@ -10,7 +10,7 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { Engine } from '../../src/engine/engine.js';
+import { Engine } from '../../src/engine/index.js';
 import { knownOps } from '../../src/onnx/index.js';
 import { nodeRuntime } from '../../src/runtime/ort-node.js';
 import { type Outcome, runCase } from './case.js';
