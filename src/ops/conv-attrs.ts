@@ -16,9 +16,18 @@ export type InputGradForm = 'plain' | 'flipped' | 'blocked';
  * `columns`, `columns-folded`: a matrix product with the shifted inputs, one a sample and a sum,
  * or one over all samples. `separable`: columns of x are shifted by the kernel's columns and rows
  * of g by its rows, so that k + k copies do where `columns` makes k k (stride 1, no groups).
+ * `columns-each`, `separable-each`: the same one sample after another, adding up, so that the
+ * copies of one sample are still in the processor's cache when they are multiplied.
  * `blocked`: depthwise only, see `conv-blocked.ts`.
  */
-export type WeightGradForm = 'plain' | 'columns' | 'columns-folded' | 'separable' | 'blocked';
+export type WeightGradForm =
+  | 'plain'
+  | 'columns'
+  | 'columns-folded'
+  | 'columns-each'
+  | 'separable'
+  | 'separable-each'
+  | 'blocked';
 
 /** How a convolution moves, in the terms of ONNX. */
 export interface ConvAttrs extends WindowAttrs {

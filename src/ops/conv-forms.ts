@@ -5,12 +5,15 @@
  */
 import {
   constantValue,
+  hostTensor,
+  input,
   type Node,
   type OnnxEmitter,
   type Shape,
   type Tensor,
   type TensorType,
 } from '../graph/index.js';
+import { add } from './arithmetic.js';
 import type {
   ConvAttrs,
   ConvOpAttrs,
@@ -28,7 +31,11 @@ import {
 } from './conv-blocked.js';
 import { emitConvNode, emitConvTransposeNode } from './conv-webgpu.js';
 import { emitColumns, emitSeparable } from './conv-weight-forms.js';
+import { reshape } from './layout.js';
 import { kernelSpan } from './window.js';
+
+/** Multiplications of one sample from which on a step of Scan (some 20 microseconds) is little. */
+const MIN_EACH = 2e7;
 
 /** Kernels of more elements than this would need too many shifted copies of the input. */
 const MAX_SHIFTS = 64;
@@ -191,7 +198,9 @@ export function weightGradAllows(
     const depthwise = attrs.groups === x.shape[1] && attrs.groups === g[1];
     return block > 0 && x.dtype === 'float32' && depthwise && planes % block === 0;
   }
-  return form !== 'separable' || (attrs.groups === 1 && attrs.strides.every((s) => s === 1));
+  return (
+    !form.startsWith('separable') || (attrs.groups === 1 && attrs.strides.every((s) => s === 1))
+  );
 }
 
 /** The form of `convWeightGrad` for these shapes on the CPU. */
@@ -212,11 +221,22 @@ export function chooseWeightGrad(
   const positions = g.slice(2).reduce((n, d) => n * d, 1);
   const folded = (out * channels * elements) / groups > (channels + out) * positions;
   if (folded) return 'columns-folded';
-  return elements > 1 && weightGradAllows('separable', x, g, attrs) ? 'separable' : 'columns';
+  // Without copies to be made there is nothing to keep in the cache.
+  if (elements === 1) return 'columns';
+  const separable = weightGradAllows('separable', x, g, attrs) ? 'separable' : 'columns';
+  const each = x.shape[0]! > 1 && (out * channels * elements * positions) / groups >= MIN_EACH;
+  return each ? `${separable}-each` : separable;
 }
 
-/** Writes `convWeightGrad`. */
-export function emitConvWeightGrad(emit: OnnxEmitter, node: Node<WeightGradAttrs>): string {
+/**
+ * Writes `convWeightGrad`.
+ * @param make the operation on a part of the samples, in a form of its own
+ */
+export function emitConvWeightGrad(
+  emit: OnnxEmitter,
+  node: Node<WeightGradAttrs>,
+  make: (x: Tensor, g: Tensor, form: WeightGradForm) => Tensor,
+): string {
   const { attrs } = node;
   const [x, g] = node.inputs as [Tensor, Tensor];
   const best = onProcessor(emit) ? chooseWeightGrad(x, g.shape, attrs, emit.channelBlock) : 'plain';
@@ -225,9 +245,33 @@ export function emitConvWeightGrad(emit: OnnxEmitter, node: Node<WeightGradAttrs
     const operands = { x: emit.name(x), g: emit.name(g) };
     return emitBlockedWeightGrad(emit, operands, { x, y: g.shape }, attrs);
   }
+  if (form === 'columns-each' || form === 'separable-each') {
+    const inner = form === 'columns-each' ? 'columns' : 'separable';
+    return emitEach(emit, node, (one, dOne) => make(one, dOne, inner));
+  }
   if (form === 'separable') return emitSeparable(emit, x, g, attrs);
   if (form !== 'plain') return emitColumns(emit, x, g, attrs, form === 'columns-folded');
   return emitSwapped(emit, x, g, attrs);
+}
+
+function emitEach(
+  emit: OnnxEmitter,
+  { inputs, outputs }: Node<WeightGradAttrs>,
+  make: (x: Tensor, g: Tensor) => Tensor,
+): string {
+  const { dtype, shape } = outputs[0]!;
+  const samples = inputs.map((t, i) => input(`sample${i}`, dtype, t.shape.slice(1)));
+  const [x, g] = samples.map((t) => reshape(t, [1, ...t.shape])) as [Tensor, Tensor];
+  const total = input('total', dtype, shape);
+  const zeros = emit.one('ConstantOfShape', [emit.ints(shape)], {
+    value: { tensor: hostTensor(dtype, [1], [0]) },
+  });
+  return emit.one('Scan', [zeros, ...inputs.map((t) => emit.name(t))], {
+    body: {
+      graph: emit.subgraph({ inputs: [total, ...samples], outputs: [add(total, make(x, g))] }),
+    },
+    num_scan_inputs: { int: samples.length },
+  });
 }
 
 function emitSwapped(emit: OnnxEmitter, x: Tensor, g: Tensor, attrs: WeightGradAttrs): string {

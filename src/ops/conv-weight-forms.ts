@@ -125,12 +125,21 @@ export function emitColumns(
     }
   }
   const all = concat(emit, columns, folded ? 1 : 2);
-  let product = rowProducts(emit, grads, all, folded ? 3 : 4);
+  // The second operand is packed: beside a sum over samples, the smaller one should be it.
+  const turn = !folded && kernel[0] * kernel[1] * perGroup > outPerGroup;
+  let product = rowProducts(emit, turn ? all : grads, turn ? grads : all, folded ? 3 : 4);
   if (!folded && batch > 1) {
     product = emit.one('ReduceSum', [product, emit.ints([0])], { keepdims: { int: 0 } });
   }
-  const apart = reshape(emit, product, [out, kernel[0] * kernel[1], perGroup]);
-  const turned = emit.one('Transpose', [apart], { perm: { ints: [0, 2, 1] } });
+  const elements = kernel[0] * kernel[1];
+  const apart = reshape(
+    emit,
+    product,
+    turn ? [groups, elements, perGroup, outPerGroup] : [groups, outPerGroup, elements, perGroup],
+  );
+  const turned = emit.one('Transpose', [apart], {
+    perm: { ints: turn ? [0, 3, 2, 1] : [0, 1, 3, 2] },
+  });
   return reshape(emit, turned, [out, perGroup, ...attrs.kernel]);
 }
 

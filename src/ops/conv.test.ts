@@ -54,7 +54,9 @@ describe('forms', () => {
     'plain',
     'columns',
     'columns-folded',
+    'columns-each',
     'separable',
+    'separable-each',
   ];
 
   for (const form of inputForms) {
@@ -109,11 +111,13 @@ describe('forms', () => {
         },
         block,
       );
-    expect(choose([16, 64, 56, 56], [16, 64, 56, 56], 3)).toBe('separable');
+    expect(choose([16, 64, 56, 56], [16, 64, 56, 56], 3)).toBe('separable-each');
+    expect(choose([16, 4, 56, 56], [16, 4, 56, 56], 3)).toBe('separable');
+    expect(choose([1, 64, 56, 56], [1, 64, 56, 56], 3)).toBe('separable');
     expect(choose([16, 256, 14, 14], [16, 256, 14, 14], 3)).toBe('columns-folded');
     expect(choose([16, 64, 56, 56], [16, 256, 56, 56], 1)).toBe('columns');
     expect(choose([16, 512, 14, 14], [16, 512, 14, 14], 1)).toBe('columns-folded');
-    expect(choose([16, 128, 56, 56], [16, 128, 28, 28], 3, 2)).toBe('columns');
+    expect(choose([16, 128, 56, 56], [16, 128, 28, 28], 3, 2)).toBe('columns-each');
     expect(choose([16, 128, 56, 56], [16, 128, 56, 56], 3, 1, 128)).toBe('plain');
     expect(choose([16, 128, 56, 56], [16, 128, 56, 56], 3, 1, 128, 16)).toBe('blocked');
     expect(choose([16, 8, 56, 56], [16, 8, 56, 56], 31)).toBe('plain');

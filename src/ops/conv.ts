@@ -109,7 +109,10 @@ export const convWeightGradOp: Op<WeightGradAttrs> = defineOp<WeightGradAttrs>({
     needs[0] ? convInputGradOp.one([g!, dy], { ...attrs, size: x!.shape.slice(2) }) : null,
     needs[1] ? convOp.one([x!, dy], attrs) : null,
   ],
-  onnx: emitConvWeightGrad,
+  onnx: (emit, node) =>
+    emitConvWeightGrad(emit, node, (x, g, form) =>
+      convWeightGradOp.one([x, g], { ...node.attrs, form }),
+    ),
 });
 
 /** Throws unless `g` has the type that conv(x, w) would have. */
