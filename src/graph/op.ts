@@ -143,6 +143,8 @@ export interface OpSpec<A> {
    * an operation may write over the input it reads.
    */
   readonly elementwise?: boolean;
+  /** Nodes that an elementwise operation's ONNX form takes, each a pass over memory. Default 1. */
+  readonly passes?: number;
   /** Never merged with an equal node (recomputation barriers). */
   readonly unique?: boolean;
 }

@@ -12,6 +12,7 @@ export function activation<A>(
   name: string,
   grad: GradRule<A>,
   onnx: (emit: OnnxEmitter, x: string, attrs: A, type: Tensor) => string,
+  passes = 1,
 ): Op<A> {
   return defineOp<A>({
     name,
@@ -22,6 +23,7 @@ export function activation<A>(
     grad,
     onnx: (emit, { inputs: [x], attrs }) => onnx(emit, emit.name(x!), attrs, x!),
     elementwise: true,
+    passes,
   });
 }
 
@@ -141,6 +143,7 @@ export const mishOp = activation<undefined>(
     const n = emit.one('Mul', [e, emit.one('Add', [e, two])]);
     return emit.one('Mul', [x, emit.one('Div', [n, emit.one('Add', [n, two])])]);
   },
+  7,
 );
 
 /** Hyperbolic tangent. */

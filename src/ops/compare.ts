@@ -49,6 +49,7 @@ function comparison(
     grad: STEPS,
     onnx: (emit, { inputs: [a, b] }) => emit.one(onnx, [emit.name(a!), emit.name(b!)]),
     fold: foldElementwise({ float: rule, int: rule }),
+    elementwise: true,
   });
 }
 
@@ -77,6 +78,7 @@ function logical(name: string, onnx: string, arity: 1 | 2, rule: ElementRule): O
         inputs.slice(0, arity).map((t) => emit.name(t)),
       ),
     fold: foldElementwise(rule),
+    elementwise: true,
   });
 }
 
@@ -99,6 +101,7 @@ function classify(name: string, onnx: string, rule: (x: number) => boolean): Op<
     grad: STEPS,
     onnx: (emit, { inputs: [x] }) => emit.one(onnx, [emit.name(x!)]),
     fold: foldElementwise({ float: rule }),
+    elementwise: true,
   });
 }
 

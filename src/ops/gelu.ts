@@ -35,6 +35,7 @@ export const geluSlopeOp = activation<GeluAttrs>(
   ],
   (emit, x, { approximate }, { dtype }) =>
     approximate === 'tanh' ? emitTanhSlope(emit, x, dtype) : emitNormalSlope(emit, x, dtype),
+  8,
 );
 
 function emitNormalSlope(emit: OnnxEmitter, x: string, dtype: DType): string {

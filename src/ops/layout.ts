@@ -30,6 +30,7 @@ export const castOp = defineOp<{ to: DType }>({
   onnx: (emit, { inputs: [x], attrs }) =>
     emit.one('Cast', [emit.name(x!)], { to: { int: onnxDType(attrs.to) } }),
   fold: ([x], { to }) => foldCast(x!, to),
+  elementwise: true,
 });
 
 /**

@@ -46,6 +46,7 @@ export const log1pOp = defineOp<undefined>({
     return emit.one('Add', [emit.one('Log', [u]), safe]);
   },
   elementwise: true,
+  passes: 8,
 });
 
 /**
@@ -66,6 +67,7 @@ export const expm1Op = defineOp<undefined>({
     return emit.one('Mul', [emit.one('Tanh', [half]), plus]);
   },
   elementwise: true,
+  passes: 5,
 });
 
 /** Square root. dx = dy / (2 y): infinite at 0. */
@@ -83,6 +85,7 @@ export const rsqrtOp = defineOp<undefined>({
   grad: ({ outputs: [y], dy }) => [mul(mul(dy, y!), mul(square(y!), -0.5))],
   onnx: (emit, { inputs: [x] }) => emit.one('Reciprocal', [emit.one('Sqrt', [emit.name(x!)])]),
   elementwise: true,
+  passes: 2,
 });
 
 /** 1 / x. dx = -dy y^2. */
