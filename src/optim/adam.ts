@@ -1,9 +1,9 @@
 /** Adam and its descendants AdamW and LAMB. */
 import type { Optimizer, UpdateContext } from '../engine/index.js';
 import { ConfigError } from '../errors.js';
-import type { Tensor, TensorType } from '../graph/index.js';
+import { scalar, type Tensor, type TensorType } from '../graph/index.js';
 import { add, div, equal, logicalOr, mul, sqrt, sub, sum, where } from '../ops/index.js';
-import { type LearningRate, rateAt } from './schedule.js';
+import { checkRateAndDecay, type LearningRate, rateAt } from './schedule.js';
 
 /** Options of {@link adam}, {@link adamW} and {@link lamb}. */
 export interface AdamOptions {
@@ -16,7 +16,9 @@ export interface AdamOptions {
   readonly weightDecay?: number;
 }
 
-function check(name: string, [beta1, beta2]: readonly [number, number], epsilon: number): void {
+function check(name: string, { lr, betas, epsilon, weightDecay }: Required<AdamOptions>): void {
+  checkRateAndDecay(name, lr, weightDecay);
+  const [beta1, beta2] = betas;
   if (!(beta1 >= 0 && beta1 < 1 && beta2 >= 0 && beta2 < 1)) {
     throw new ConfigError(`${name}: betas must lie in [0, 1), got ${beta1} and ${beta2}.`);
   }
@@ -68,7 +70,7 @@ export function adamW({
   epsilon = 1e-8,
   weightDecay = 0.01,
 }: AdamOptions): Optimizer {
-  check('adamW', betas, epsilon);
+  check('adamW', { lr, betas, epsilon, weightDecay });
   return {
     name: 'adamW',
     state: moments,
@@ -94,8 +96,14 @@ export function adamW({
  * Adam; `weightDecay` is an L2 penalty added to the gradient.
  * @see Kingma and Ba, "Adam", 2015; `torch.optim.Adam`
  */
-export function adam({ weightDecay = 0, ...options }: AdamOptions): Optimizer {
-  const base = adamW({ ...options, weightDecay: 0 });
+export function adam({
+  lr,
+  betas = [0.9, 0.999],
+  epsilon = 1e-8,
+  weightDecay = 0,
+}: AdamOptions): Optimizer {
+  check('adam', { lr, betas, epsilon, weightDecay });
+  const base = adamW({ lr, betas, epsilon, weightDecay: 0 });
   if (weightDecay === 0) return { ...base, name: 'adam' };
   return {
     ...base,
@@ -104,7 +112,7 @@ export function adam({ weightDecay = 0, ...options }: AdamOptions): Optimizer {
       const { parameter, gradient, gradientScale } = context;
       // The penalty is not scaled with the gradient, so the scale is applied before it is added.
       const penalised = add(mul(gradient, gradientScale), mul(parameter, weightDecay));
-      const one = div(gradientScale, gradientScale);
+      const one = scalar(1, gradientScale.dtype);
       return base.update({ ...context, gradient: penalised, gradientScale: one });
     },
   };
@@ -123,7 +131,7 @@ export function lamb({
   epsilon = 1e-6,
   weightDecay = 0.01,
 }: AdamOptions): Optimizer {
-  check('lamb', betas, epsilon);
+  check('lamb', { lr, betas, epsilon, weightDecay });
   return {
     name: 'lamb',
     state: moments,

@@ -1,7 +1,8 @@
 /** Lion: sign of an interpolated momentum. */
 import type { Optimizer } from '../engine/index.js';
+import { ConfigError } from '../errors.js';
 import { add, mul, sign, sub } from '../ops/index.js';
-import { type LearningRate, rateAt } from './schedule.js';
+import { checkRateAndDecay, type LearningRate, rateAt } from './schedule.js';
 
 /** Options of {@link lion}. */
 export interface LionOptions {
@@ -18,7 +19,11 @@ export interface LionOptions {
  * @see Chen et al., "Symbolic Discovery of Optimization Algorithms", 2023
  */
 export function lion({ lr, betas = [0.9, 0.99], weightDecay = 0 }: LionOptions): Optimizer {
+  checkRateAndDecay('lion', lr, weightDecay);
   const [beta1, beta2] = betas;
+  if (!betas.every((beta) => beta >= 0 && beta < 1)) {
+    throw new ConfigError(`lion: betas must lie in [0, 1), got ${beta1} and ${beta2}.`);
+  }
   return {
     name: 'lion',
     state: ({ dtype, shape }) => ({ momentum: { dtype, shape } }),

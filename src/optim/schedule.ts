@@ -10,9 +10,32 @@ export type Schedule = (step: number) => number;
 /** A learning rate that never changes, or one that follows a schedule. */
 export type LearningRate = number | Schedule;
 
-/** Learning rate at a step, for either form. */
+/**
+ * Learning rate at a step, for either form.
+ * @throws ConfigError when it is not a finite number >= 0
+ */
 export function rateAt(lr: LearningRate, step: number): number {
-  return typeof lr === 'number' ? lr : lr(step);
+  const rate = typeof lr === 'number' ? lr : lr(step);
+  if (!(rate >= 0) || !Number.isFinite(rate)) {
+    throw new ConfigError(
+      `The learning rate at step ${step} is ${rate}; it must be a finite number >= 0.`,
+      { step, rate },
+    );
+  }
+  return rate;
+}
+
+/**
+ * Checks what all optimizers share. A schedule is checked step by step, by {@link rateAt}.
+ * @throws ConfigError
+ */
+export function checkRateAndDecay(name: string, lr: LearningRate, weightDecay: number): void {
+  if (typeof lr === 'number' && !(lr >= 0 && Number.isFinite(lr))) {
+    throw new ConfigError(`${name}: lr must be a finite number >= 0, got ${lr}.`);
+  }
+  if (!(weightDecay >= 0) || !Number.isFinite(weightDecay)) {
+    throw new ConfigError(`${name}: weightDecay must be a finite number >= 0, got ${weightDecay}.`);
+  }
 }
 
 function requireSteps(name: string, values: Readonly<Record<string, number>>): void {
@@ -98,7 +121,8 @@ export function oneCycleRate({
     to + ((from - to) * (1 + Math.cos(Math.PI * share))) / 2;
   return (step) => {
     const t = Math.min(step - 1, total - 1);
-    return t <= top
+    // Below, not up to: a rise that ends on the first step has no length to divide by.
+    return t < top
       ? anneal(start, lr, t / top)
       : anneal(lr, end, (t - top) / Math.max(1e-12, total - 1 - top));
   };
@@ -200,8 +224,11 @@ export class PlateauRate {
     const { mode, factor, patience, threshold, cooldown } = this.options;
     let { scale, best, bad, rest } = this.current;
     const better =
-      best === null ||
-      (mode === 'min' ? value < best * (1 - threshold) : value > best * (1 + threshold));
+      best === null
+        ? !Number.isNaN(value) // as a best it would never be beaten
+        : mode === 'min'
+          ? value < best * (1 - threshold)
+          : value > best * (1 + threshold);
     if (better) {
       best = value;
       bad = 0;

@@ -3,7 +3,7 @@ import type { Optimizer, UpdateResult } from '../engine/index.js';
 import { ConfigError } from '../errors.js';
 import type { TensorType } from '../graph/index.js';
 import { add, mul, sub } from '../ops/index.js';
-import { type LearningRate, rateAt } from './schedule.js';
+import { checkRateAndDecay, type LearningRate, rateAt } from './schedule.js';
 
 /** Options of {@link sgd}. */
 export interface SgdOptions {
@@ -27,6 +27,7 @@ export function sgd({
   nesterov = false,
   weightDecay = 0,
 }: SgdOptions): Optimizer {
+  checkRateAndDecay('sgd', lr, weightDecay);
   if (!(momentum >= 0 && momentum < 1)) {
     throw new ConfigError(`sgd: momentum must lie in [0, 1), got ${momentum}.`);
   }
