@@ -1,6 +1,5 @@
 /** ONNX files on disk with their external data (Node). */
-import { randomUUID } from 'node:crypto';
-import { type FileHandle, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
+import { type FileHandle, open, readFile, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve, sep } from 'node:path';
 import { WeightsError } from '../errors.js';
 import {
@@ -8,11 +7,11 @@ import {
   type ExternalOptions,
   type ExternalReader,
   externalFiles,
-  type ModelFile,
   type OnnxModel,
   readOnnx,
   singleFile,
 } from '../onnx/index.js';
+import { writeWhole } from './write-whole.js';
 
 /** A model file that has been read, and how to reach the weights beside it. */
 export interface OnnxFile {
@@ -99,24 +98,6 @@ export async function readOnnxFile(path: string): Promise<OnnxFile> {
   return { model: readOnnx(bytes), external: folderReader(dirname(path), path) };
 }
 
-/** Writes a file beside its place, then renames it, so that `path` never holds half of one. */
-async function writeWhole(path: string, content: ModelFile): Promise<void> {
-  const beside = `${path}.${randomUUID()}.tmp`;
-  try {
-    const file = await open(beside, 'wx');
-    try {
-      for (const chunk of content.chunks()) await file.writeFile(chunk);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(beside, path);
-  } catch (error) {
-    await rm(beside, { force: true });
-    throw error;
-  }
-}
-
 /** How {@link writeOnnxFile} lays a model out. */
 export interface WriteOptions extends Omit<ExternalOptions, 'name'> {
   /** Keep the weights in a file of their own; needed above 2 GiB. Defaults to false. */
@@ -139,7 +120,7 @@ export async function writeOnnxFile(
   const written: string[] = [];
   for (const file of files.toReversed()) {
     const target = join(folder, file.name);
-    await writeWhole(target, file);
+    await writeWhole(target, file.chunks());
     written.push(target);
   }
   return written;

@@ -1,8 +1,8 @@
 /** Safetensors files on disk (Node). */
-import { randomUUID } from 'node:crypto';
-import { open, readFile, rename, rm } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import type { HostTensor } from '../graph/index.js';
 import { decodeSafetensors, encodeSafetensors, type Safetensors } from './safetensors.js';
+import { writeWhole } from './write-whole.js';
 
 /**
  * Reads a whole file.
@@ -20,18 +20,5 @@ export async function writeSafetensors(
   tensors: ReadonlyMap<string, HostTensor>,
   metadata: Readonly<Record<string, string>> = {},
 ): Promise<void> {
-  const beside = `${path}.${randomUUID()}.tmp`;
-  try {
-    const file = await open(beside, 'wx');
-    try {
-      for (const part of encodeSafetensors(tensors, metadata)) await file.writeFile(part);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(beside, path);
-  } catch (error) {
-    await rm(beside, { force: true });
-    throw error;
-  }
+  await writeWhole(path, encodeSafetensors(tensors, metadata));
 }
