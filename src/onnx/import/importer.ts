@@ -290,7 +290,7 @@ export class Importer implements ImportHost {
     return runNode(node, this.options.evaluator, this.opsets, inputs);
   }
 
-  private async opaque(node: OnnxNode): Promise<Value[]> {
+  async opaque(node: OnnxNode): Promise<Value[]> {
     const op = node.proto.domain ? `${node.proto.domain}.${node.opType}` : node.opType;
     this.opaqueOps.set(op, (this.opaqueOps.get(op) ?? 0) + 1);
     return importOpaque(node, this.options.evaluator, this.opsets);

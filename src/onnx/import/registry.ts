@@ -1,4 +1,5 @@
 /** The rules of all families by domain and operator. */
+import { attentionRules } from './attention.js';
 import { controlRules } from './control.js';
 import { dataDependentRules } from './data-dependent.js';
 import { elementwiseRules } from './elementwise.js';
@@ -16,6 +17,7 @@ import { signalRules } from './signal.js';
 import { visionRules } from './vision.js';
 
 const families: readonly Rules[] = [
+  attentionRules,
   controlRules,
   dataDependentRules,
   elementwiseRules,

@@ -27,6 +27,8 @@ export interface ImportHost {
    * @param outer names that it may read from around it
    */
   body(graph: GraphProto, inputs: readonly Value[], outer: Scope): Promise<Value[]>;
+  /** Carries a node through as it is, for forms of an operator that its rule does not cover. */
+  opaque(node: OnnxNode): Promise<Value[]>;
   /** Runs a node on known values and returns its results. */
   runNode(node: OnnxNode, inputs: readonly (HostTensor | null)[]): Promise<HostTensor[]>;
 }
