@@ -97,6 +97,26 @@ describe('tiles', () => {
     }
   });
 
+  test('a large variable is updated in place, tile by tile', async () => {
+    const shape = [1024, 1024];
+    const [a, b] = [input('a', 'float32', shape), input('b', 'float32', shape)];
+    // Reads the old value at both ends of the chain.
+    const next = ops.sub(ops.mul(a, 0.5), ops.mul(ops.div(b, ops.add(ops.square(a), 1)), 0.1));
+    expect(tiledCount(tileElementwise([next], { tile: tileFor(1) }))).toBe(1);
+    const engine = await testEngine();
+    const [before, gradient] = [values(shape, 0), values(shape, 1)];
+    const feeds = new Map([
+      [a, before],
+      [b, gradient],
+    ]);
+    const [want] = await engine.evaluate([next], feeds);
+    const program = await engine.program({ next });
+    const state = await engine.runtime.upload({ ...before, data: before.data.slice() });
+    await program.run({ a: state, b: gradient }, { next: state });
+    const got = await engine.runtime.download(state);
+    expect(Buffer.compare(Buffer.from(got.data.buffer), Buffer.from(want!.data.buffer))).toBe(0);
+  });
+
   test('the backward pass of gelu is one node, product included', async () => {
     const dy = input('dy', 'float32', [4, 16]);
     const [dx] = vjp([ops.gelu(x)], [dy], [x]);
