@@ -23,10 +23,14 @@ import { locateNonFinite } from './non-finite.js';
 import type { Optimizer } from './optimizer.js';
 import { StatefulProgram, Variables } from './variables.js';
 
-/** A placeholder with its starting value. */
-export interface Variable {
+/** A placeholder with a name to save it under. */
+interface Named {
   readonly name: string;
   readonly tensor: Tensor;
+}
+
+/** A placeholder with its starting value. */
+export interface Variable extends Named {
   readonly value: HostTensor;
 }
 
@@ -64,6 +68,11 @@ export interface TrainStepOptions {
   /** Look for NaN and infinity after every backward pass and name the node that made the first. */
   readonly debug?: boolean;
 }
+
+type StepOptions = Omit<TrainStepOptions, 'parameters' | 'buffers'> & {
+  readonly parameters: readonly Named[];
+  readonly buffers: readonly Named[];
+};
 
 /** Results of a step: loss averaged over the window, and the last batch's metrics. */
 export interface StepResult {
@@ -103,10 +112,11 @@ export class TrainStep {
   readonly engine: Engine;
   /** Current values of parameters and buffers; evaluation programs may be fed from it. */
   readonly variables: Variables;
-  private readonly options: TrainStepOptions;
+  /** Without starting values, which are as large as the model: the caller may let go of them. */
+  private readonly options: StepOptions;
   private readonly key = input('@key', 'int32', [2]);
   private readonly optimizers: readonly Optimizer[];
-  private readonly state: readonly Variable[];
+  private readonly state: readonly Named[];
   private readonly gradientInputs: readonly Tensor[];
   private readonly programs = new Map<string, Promise<GradientProgram>>();
   private update: StatefulProgram | undefined;
@@ -116,7 +126,12 @@ export class TrainStep {
 
   private constructor(engine: Engine, options: TrainStepOptions) {
     this.engine = engine;
-    this.options = options;
+    const named = ({ name, tensor }: Variable): Named => ({ name, tensor });
+    this.options = {
+      ...options,
+      parameters: options.parameters.map(named),
+      buffers: (options.buffers ?? []).map(named),
+    };
     this.variables = new Variables(engine.runtime);
     const { optimizer, parameters } = options;
     this.optimizers = parameters.map((p) =>
@@ -131,7 +146,6 @@ export class TrainStep {
         return {
           name,
           tensor: input(`@${name}`, type.dtype, type.shape),
-          value: filled(type.dtype, type.shape, 0),
         };
       }),
     );
@@ -154,13 +168,12 @@ export class TrainStep {
     }
     const step = new TrainStep(engine, options);
     const names = new Set<string>();
-    for (const v of [...parameters, ...buffers, ...step.state]) {
-      if (names.has(v.name))
-        throw new ConfigError(`TrainStep: two variables are named '${v.name}'.`);
-      names.add(v.name);
-      await step.variables.create(v.tensor, v.value);
+    for (const { name } of [...parameters, ...buffers, ...step.state]) {
+      if (names.has(name)) throw new ConfigError(`TrainStep: two variables are named '${name}'.`);
+      names.add(name);
     }
-    for (const t of step.gradientInputs) {
+    for (const v of [...parameters, ...buffers]) await step.variables.create(v.tensor, v.value);
+    for (const t of [...step.state.map((v) => v.tensor), ...step.gradientInputs]) {
       await step.variables.create(t, filled(t.dtype, t.shape, 0));
     }
     await step.compileUpdate();
@@ -258,8 +271,8 @@ export class TrainStep {
     this.update?.free();
   }
 
-  private all(): Variable[] {
-    return [...this.options.parameters, ...(this.options.buffers ?? []), ...this.state];
+  private all(): Named[] {
+    return [...this.options.parameters, ...this.options.buffers, ...this.state];
   }
 
   private gradientProgram(batch: Batch, accumulate: boolean): Promise<GradientProgram> {
