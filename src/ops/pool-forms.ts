@@ -3,11 +3,18 @@
  * window taking the whole gradient, as in PyTorch:
  *
  * - `scatter`: MaxPool's own indices and one ScatterElements that adds. One pass, on one thread.
+ *   The forward pass is asked for the indices, so that there is only one MaxPool.
  * - `phases`: compares each position of the kernel with the maximum, and adds what it wins to the
  *   plane of input elements with the same remainder by the stride (its phase); the planes are
  *   interleaved once, at the end. Elementwise operations only, so that it runs anywhere.
  */
-import { hostTensor, type OnnxEmitter, type Shape, type TensorType } from '../graph/index.js';
+import {
+  hostTensor,
+  type OnnxEmitter,
+  type Shape,
+  type Tensor,
+  type TensorType,
+} from '../graph/index.js';
 import type { WindowAttrs } from './window.js';
 
 /** The forms; see the head of this file. */
@@ -49,18 +56,35 @@ export function padLowest(emit: OnnxEmitter, x: string, type: TensorType, pads: 
   return emit.one('Pad', [x, emit.ints(full), lowest]);
 }
 
-/** What both forms work on: ONNX names of input, output, and what is moved, with their types. */
-interface Operands {
-  readonly x: string;
-  readonly y: string;
-  readonly moved: string;
-  readonly input: TensorType;
-  readonly output: Shape;
+/** Writes `maxPool`: the maxima, and where they are if a gradient by `scatter` wants to know. */
+export function emitMaxPool(
+  emit: OnnxEmitter,
+  x: Tensor,
+  indices: Tensor,
+  attrs: MaxPoolAttrs,
+): readonly string[] {
+  if (wideMaxPadding(attrs)) {
+    const padded = padLowest(emit, emit.name(x), x, attrs.pads);
+    const unpadded = { ...attrs, pads: attrs.pads.map(() => 0) };
+    return [emit.one('MaxPool', [padded], maxPoolOnnx(unpadded)), ''];
+  }
+  const wanted = emit.used(indices) && chooseMaxPoolForm(emit, attrs) === 'scatter';
+  const outputs = emit.node('MaxPool', [emit.name(x)], maxPoolOnnx(attrs), {
+    outputs: wanted ? 2 : 1,
+  });
+  return [outputs[0]!, outputs[1] ?? ''];
 }
 
-function indices(emit: OnnxEmitter, { x }: Operands, attrs: MaxPoolAttrs): string {
-  const found = emit.node('MaxPool', [x], maxPoolOnnx(attrs), { outputs: 2 })[1]!;
-  return emit.one('Reshape', [found, emit.ints([-1])]);
+/** What both forms work on: input, output, where the maxima are, and what is moved. */
+interface Operands {
+  readonly x: Tensor;
+  readonly y: Tensor;
+  readonly indices: Tensor;
+  readonly moved: Tensor;
+}
+
+function flatIndices(emit: OnnxEmitter, { indices }: Operands): string {
+  return emit.one('Reshape', [emit.name(indices), emit.ints([-1])]);
 }
 
 /** One position of the kernel: which phase of the input it falls in, and how far along. */
@@ -114,20 +138,19 @@ function takePosition(
 /** The input padded so that it is made of whole planes, and where each position wins. */
 function winners(
   emit: OnnxEmitter,
-  { y, input, output }: Operands,
-  x: string,
+  { x, y }: Operands,
   attrs: MaxPoolAttrs,
 ): { list: Position[]; wins: string[]; pads: number[]; planes: number[] } {
   const { strides, pads } = attrs;
-  const planes = planeSizes(input, output, attrs);
-  const after = planes.map((m, i) => m * strides[i]! - input.shape[2 + i]! - pads[i]!);
+  const planes = planeSizes(x, y.shape, attrs);
+  const after = planes.map((m, i) => m * strides[i]! - x.shape[2 + i]! - pads[i]!);
   const full = [...pads.slice(0, planes.length), ...after];
-  const padded = padLowest(emit, x, input, full);
+  const padded = padLowest(emit, emit.name(x), x, full);
   const list = positions(attrs);
   let open = '';
   const wins = list.map((position, i) => {
-    const here = takePosition(emit, padded, position, output, strides);
-    const equal = emit.one('Equal', [here, y]);
+    const here = takePosition(emit, padded, position, y.shape, strides);
+    const equal = emit.one('Equal', [here, emit.name(y)]);
     const win = open ? emit.one('And', [equal, open]) : equal;
     if (i < list.length - 1) {
       const lost = emit.one('Not', [equal]);
@@ -144,7 +167,9 @@ export function emitMaxPoolGrad(
   operands: Operands,
   attrs: MaxPoolAttrs,
 ): string {
-  const { x, moved, input, output } = operands;
+  const { x: input } = operands;
+  const moved = emit.name(operands.moved);
+  const output = operands.y.shape;
   const flat = emit.ints([-1]);
   if (chooseMaxPoolForm(emit, attrs) === 'scatter') {
     const size = input.shape.reduce((n, d) => n * d, 1);
@@ -152,13 +177,13 @@ export function emitMaxPoolGrad(
       value: { tensor: hostTensor(input.dtype, [1], [0]) },
     });
     const values = emit.one('Reshape', [moved, flat]);
-    const sum = emit.one('ScatterElements', [zeros, indices(emit, operands, attrs), values], {
+    const sum = emit.one('ScatterElements', [zeros, flatIndices(emit, operands), values], {
       axis: { int: 0 },
       reduction: { string: 'add' },
     });
     return emit.one('Reshape', [sum, emit.ints(input.shape)]);
   }
-  const { list, wins, pads, planes } = winners(emit, operands, x, attrs);
+  const { list, wins, pads, planes } = winners(emit, operands, attrs);
   const zero = emit.scalar(input.dtype, 0);
   const axes = planes.length;
   const sums = new Map<string, string>();
@@ -217,15 +242,17 @@ export function emitMaxPoolPick(
   operands: Operands,
   attrs: MaxPoolAttrs,
 ): string {
-  const { x, moved, input, output } = operands;
+  const { x: input } = operands;
+  const moved = emit.name(operands.moved);
+  const output = operands.y.shape;
   if (chooseMaxPoolForm(emit, attrs) === 'scatter') {
     const values = emit.one('Reshape', [moved, emit.ints([-1])]);
-    const picked = emit.one('GatherElements', [values, indices(emit, operands, attrs)], {
+    const picked = emit.one('GatherElements', [values, flatIndices(emit, operands)], {
       axis: { int: 0 },
     });
     return emit.one('Reshape', [picked, emit.ints(output)]);
   }
-  const { list, wins, pads } = winners(emit, operands, x, attrs);
+  const { list, wins, pads } = winners(emit, operands, attrs);
   const axes = pads.length / 2;
   const zero = emit.scalar(input.dtype, 0);
   const full = [0, 0, ...pads.slice(0, axes), 0, 0, ...pads.slice(axes)];

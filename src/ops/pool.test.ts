@@ -44,7 +44,10 @@ for (const form of FORMS) {
       'maxPoolGrad',
       ([g], { x, kernel, ...o }) => {
         const y = forced(fixedInput(x), kernel, form, o);
-        return maxPoolGradOp.one([y.node.inputs[0]!, y, g!], y.node.attrs as MaxPoolAttrs);
+        return maxPoolGradOp.one(
+          [y.node.inputs[0]!, ...y.node.outputs, g!],
+          y.node.attrs as MaxPoolAttrs,
+        );
       },
       { skipDifferences: 'linear in g; the gradient and its gradient are compared above' },
     );
@@ -52,7 +55,10 @@ for (const form of FORMS) {
       'maxPoolPick',
       ([v], { x, kernel, ...o }) => {
         const y = forced(fixedInput(x), kernel, form, o);
-        return maxPoolPickOp.one([y.node.inputs[0]!, y, v!], y.node.attrs as MaxPoolAttrs);
+        return maxPoolPickOp.one(
+          [y.node.inputs[0]!, ...y.node.outputs, v!],
+          y.node.attrs as MaxPoolAttrs,
+        );
       },
       { skipDifferences: 'linear in v; the gradient and its gradient are compared above' },
     );

@@ -14,14 +14,7 @@ import { convInputGradOp } from './conv.js';
 import { gather } from './gather.js';
 import { expand, full, reshape, transpose } from './layout.js';
 import { matmul } from './matmul.js';
-import {
-  emitMaxPoolGrad,
-  emitMaxPoolPick,
-  type MaxPoolAttrs,
-  maxPoolOnnx,
-  padLowest,
-  wideMaxPadding,
-} from './pool-forms.js';
+import { emitMaxPool, emitMaxPoolGrad, emitMaxPoolPick, type MaxPoolAttrs } from './pool-forms.js';
 import { pad } from './slice.js';
 import {
   type Padding,
@@ -33,7 +26,8 @@ import {
 } from './window.js';
 
 /**
- * Largest element of each window; padding is -Infinity.
+ * Largest element of each window, and its position in the flattened input, which only the
+ * gradient may read; padding is -Infinity.
  * dx = dy at the first largest element of each window, in row-major order, 0 elsewhere.
  */
 export const maxPoolOp = defineOp<MaxPoolAttrs>({
@@ -41,54 +35,51 @@ export const maxPoolOp = defineOp<MaxPoolAttrs>({
   infer: ([x], attrs) => {
     requireFloat('maxPool', x!);
     const positions = windowPositions('maxPool', x!.shape.slice(2), attrs.kernel, attrs);
-    return { dtype: x!.dtype, shape: [...x!.shape.slice(0, 2), ...positions] };
+    const shape = [...x!.shape.slice(0, 2), ...positions];
+    return [
+      { dtype: x!.dtype, shape },
+      { dtype: 'int64', shape },
+    ];
   },
-  grad: ({ inputs: [x], outputs: [y], dy, attrs }) => [maxPoolGradOp.one([x!, y!, dy], attrs)],
-  onnx: (emit, { inputs: [x], attrs }) => {
-    if (!wideMaxPadding(attrs)) return emit.one('MaxPool', [emit.name(x!)], maxPoolOnnx(attrs));
-    const padded = padLowest(emit, emit.name(x!), x!, attrs.pads);
-    return emit.one('MaxPool', [padded], maxPoolOnnx({ ...attrs, pads: attrs.pads.map(() => 0) }));
-  },
+  grad: ({ inputs: [x], outputs: [y, indices], dy, attrs }) => [
+    maxPoolGradOp.one([x!, y!, indices!, dy], attrs),
+  ],
+  onnx: (emit, { inputs: [x], outputs: [, indices], attrs }) =>
+    emitMaxPool(emit, x!, indices!, attrs),
 });
 
 /**
- * From x, y = maxPool(x) and g: each g put where its window's first maximum is; maxima that
+ * From x, y and indices = maxPool(x), and g: each g put where its window's first maximum is; maxima that
  * windows share add up. Linear in g; constant in x almost everywhere.
  */
 export const maxPoolGradOp: Op<MaxPoolAttrs> = defineOp({
   name: 'maxPoolGrad',
   infer: ([x]) => ({ dtype: x!.dtype, shape: x!.shape }),
-  grad: ({ inputs: [x, y], dy, attrs, needs }) => [
+  grad: ({ inputs: [x, y, indices], dy, attrs, needs }) => [
     null,
     null,
-    needs[2] ? maxPoolPickOp.one([x!, y!, dy], attrs) : null,
+    null,
+    needs[3] ? maxPoolPickOp.one([x!, y!, indices!, dy], attrs) : null,
   ],
-  onnx: (emit, { inputs: [x, y, g], attrs }) =>
-    emitMaxPoolGrad(
-      emit,
-      { x: emit.name(x!), y: emit.name(y!), moved: emit.name(g!), input: x!, output: y!.shape },
-      attrs,
-    ),
+  onnx: (emit, { inputs: [x, y, indices, g], attrs }) =>
+    emitMaxPoolGrad(emit, { x: x!, y: y!, indices: indices!, moved: g! }, attrs),
 });
 
 /**
- * From x, y = maxPool(x) and v of the type of x: v where each window's first maximum is. The
+ * From x, y and indices = maxPool(x), and v of the type of x: v where each window's first maximum is. The
  * transpose of {@link maxPoolGradOp}; linear in v.
  */
 export const maxPoolPickOp: Op<MaxPoolAttrs> = defineOp({
   name: 'maxPoolPick',
   infer: ([, y]) => ({ dtype: y!.dtype, shape: y!.shape }),
-  grad: ({ inputs: [x, y], dy, attrs, needs }) => [
+  grad: ({ inputs: [x, y, indices], dy, attrs, needs }) => [
     null,
     null,
-    needs[2] ? maxPoolGradOp.one([x!, y!, dy], attrs) : null,
+    null,
+    needs[3] ? maxPoolGradOp.one([x!, y!, indices!, dy], attrs) : null,
   ],
-  onnx: (emit, { inputs: [x, y, v], attrs }) =>
-    emitMaxPoolPick(
-      emit,
-      { x: emit.name(x!), y: emit.name(y!), moved: emit.name(v!), input: x!, output: y!.shape },
-      attrs,
-    ),
+  onnx: (emit, { inputs: [x, y, indices, v], attrs }) =>
+    emitMaxPoolPick(emit, { x: x!, y: y!, indices: indices!, moved: v! }, attrs),
 });
 
 /** How an average pool moves. */
