@@ -7,6 +7,7 @@ import {
   constantValue,
   defineOp,
   dependents,
+  type GraphBody,
   input,
   Node,
   nextNodeId,
@@ -110,6 +111,28 @@ describe('verify', () => {
     const b = step.one([a], undefined);
     (a.node as { inputs: readonly Tensor[] }).inputs = [b];
     expect(fault(b)).toMatch(/step#\d+ reads step#\d+, which was made after it/);
+  });
+
+  test('finds results that belong to another node', () => {
+    const a = step.one([x()], undefined);
+    (a.node as { outputs: readonly Tensor[] }).outputs = [step.one([x()], undefined)];
+    expect(fault(a)).toMatch(/step#\d+ lists results that belong to another node/);
+  });
+
+  test('looks into bodies', () => {
+    const loop = defineOp<{ body: GraphBody }>({
+      name: 'loop',
+      infer: ([v]) => ({ dtype: v!.dtype, shape: v!.shape }),
+      grad: noGrad('It is a test.'),
+      onnx: (emit, { inputs: [v] }) => emit.name(v!),
+    });
+    const inner = x();
+    const sound = step.one([inner], undefined);
+    const forged = new Node(step, [inner], undefined, [{ dtype: 'float32', shape: [7] }]);
+    const around = (result: Tensor) =>
+      loop.one([x()], { body: { inputs: [inner], outputs: [result] } });
+    expect(fault(around(sound))).toBeNull();
+    expect(fault(around(forged.outputs[0]!))).toContain('is recorded as float32[7]');
   });
 
   test('finds two placeholders of one name', () => {

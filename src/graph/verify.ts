@@ -2,13 +2,23 @@
 import { EngineError } from '../errors.js';
 import { formatType, sameShape, type TensorType } from './dtype.js';
 import { inputName, inputOp } from './leaf.js';
-import type { Tensor } from './node.js';
-import type { Op } from './op.js';
+import type { Node, Tensor } from './node.js';
+import type { GraphBody, Op } from './op.js';
 import { toposort } from './toposort.js';
 
+/** The bodies (of loops and branches) that a node carries among its attributes. */
+function bodiesOf({ attrs }: Node): GraphBody[] {
+  if (attrs === null || typeof attrs !== 'object') return [];
+  return Object.values(attrs).filter(
+    (value): value is GraphBody =>
+      typeof value === 'object' && value !== null && 'inputs' in value && 'outputs' in value,
+  );
+}
+
 /**
- * Verifies every node that `outputs` reach: its inputs were made before it, its recorded result
- * types are what its shape rule says, and placeholder names are unique.
+ * Verifies every node that `outputs` reach, in bodies too: its inputs were made before it, its
+ * results are its own, their recorded types are what its shape rule says, and placeholder names
+ * are unique within a graph.
  * @throws EngineError with code `verify`, naming the node
  */
 export function verify(outputs: readonly Tensor[]): void {
@@ -22,6 +32,13 @@ export function verify(outputs: readonly Tensor[]): void {
         );
       }
     }
+    if (node.outputs.some((t, i) => t.node !== node || t.index !== i)) {
+      throw new EngineError(
+        'verify',
+        `${node.describe()} lists results that belong to another node or stand in another place.`,
+      );
+    }
+    for (const body of bodiesOf(node)) verify(body.outputs);
     const result = node.op.spec.infer(node.inputs, node.attrs);
     const types = (Array.isArray(result) ? result : [result]) as readonly TensorType[];
     const same =
