@@ -71,6 +71,18 @@ test('every link between documents leads to a file', () => {
   expect(broken).toEqual([]);
 });
 
+test('the tables of folders name files that are there', () => {
+  const missing: string[] = [];
+  for (const file of markdown(join(root, 'src'))) {
+    for (const [, names] of readFileSync(file, 'utf8').matchAll(/^\| (`[^|]*`) +\|/gm)) {
+      for (const [, name] of names!.matchAll(/`([\w/-]+(?:\.ts|\/))`/g)) {
+        if (!existsSync(join(dirname(file), name!))) missing.push(`${file}: ${name}`);
+      }
+    }
+  }
+  expect(missing).toEqual([]);
+});
+
 test('every folder of src says what it is for', () => {
   const folders = readdirSync(join(root, 'src'), { withFileTypes: true }).filter((e) =>
     e.isDirectory(),
