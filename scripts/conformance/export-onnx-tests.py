@@ -15,12 +15,14 @@ import sys
 import warnings
 from pathlib import Path
 
-import numpy as np
-import onnx
-from onnx import defs, numpy_helper
-
 warnings.filterwarnings("ignore")
-from onnx.backend.test.case.node import collect_testcases  # noqa: E402
+try:
+    import numpy as np
+    import onnx
+    from onnx import defs, numpy_helper
+    from onnx.backend.test.case.node import collect_testcases
+except ImportError as error:
+    sys.exit(f"{error}. The tests come with the Python package onnx: pip install onnx")
 
 
 def tensor_proto(value):

@@ -316,6 +316,42 @@ describe('functions, branches and loops', () => {
     );
   });
 
+  test('a scan over another axis, backwards, with its gradient', async () => {
+    const body = graph({
+      input: [info('s', 'float32', [2]), info('slice', 'float32', [2])],
+      node: [node('Mul', ['s', 'slice'], ['s2']), node('Identity', ['s2'], ['each'])],
+      output: [info('s2', 'float32', [2]), info('each', 'float32', [2])],
+    });
+    const source = bytes(
+      model({
+        input: [info('x', 'float32', [2, 3])],
+        output: [info('last'), info('y')],
+        initializer: [tensor('start', float([2], [1, 2]))],
+        node: [
+          node('Scan', ['start', 'x'], ['last', 'y'], {
+            num_scan_inputs: 1,
+            scan_input_axes: [1],
+            scan_input_directions: [1],
+            scan_output_axes: [1],
+            body: { g: body },
+          }),
+        ],
+      }),
+    );
+    const net = await load(source);
+    const [dx] = grad(sum(net.outputs.last!), [net.inputs.x!]);
+    const value = float([2, 3], [2, 3, 4, 5, 6, 7]);
+    const results = [net.outputs.last!, net.outputs.y!, dx!];
+    const [last, y, gradient] = await evaluate(results, [[net.inputs.x!, value]]);
+    expect(toNumbers(last!)).toEqual([24, 420]);
+    // The running products of each row, from its end: one column a step.
+    expect([y!.shape, toNumbers(y!)]).toEqual([
+      [2, 3],
+      [4, 12, 24, 14, 84, 420],
+    ]);
+    expect(toNumbers(gradient!)).toEqual([12, 8, 6, 84, 70, 60]);
+  });
+
   test('a loop without a known end stays a loop', async () => {
     // Doubles v until it exceeds 100; the number of rounds depends on v.
     const body = graph({

@@ -42,7 +42,8 @@ export interface ImportOptions {
   readonly constants?: Readonly<Record<string, HostTensor>>;
   /**
    * Which weights become named placeholders, so that they can be trained; the others become
-   * constants. `true` takes every floating-point weight but running statistics of batch norms.
+   * constants. `true` takes every floating-point weight but running statistics of batch norms and
+   * scalars, which exporters write for numbers of the formula (an epsilon, the root of a size).
    * Defaults to none.
    */
   readonly parameters?: boolean | ((info: InitializerInfo) => boolean);
@@ -72,8 +73,11 @@ function own<T>(record: Readonly<Record<string, T>> | undefined, name: string): 
   return record && Object.hasOwn(record, name) ? record[name] : undefined;
 }
 
-function isTrainable({ uses }: InitializerInfo): boolean {
-  return !uses.some((u) => u.opType === 'BatchNormalization' && RUNNING_STATISTICS.has(u.index));
+function isTrainable({ shape, uses }: InitializerInfo): boolean {
+  return (
+    shape.length > 0 &&
+    !uses.some((u) => u.opType === 'BatchNormalization' && RUNNING_STATISTICS.has(u.index))
+  );
 }
 
 function inputShape(info: ValueInfo, type: TypeProto, options: ImportOptions): Shape {
