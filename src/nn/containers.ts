@@ -1,4 +1,5 @@
 /** Modules made of others, and modules without parameters. */
+import { ConfigError } from '../errors.js';
 import { type Tensor, withScope } from '../graph/index.js';
 import { dropout } from '../ops/index.js';
 import { type Context, Module } from './module.js';
@@ -45,8 +46,13 @@ export class Lambda extends Module {
 export class Dropout extends Module {
   readonly rate: number;
 
+  /** @param rate chance to drop, from 0 to 1 */
   constructor(rate = 0.5) {
     super();
+    // Checked here too: where dropout is off, a wrong rate would never be seen.
+    if (!(rate >= 0 && rate <= 1)) {
+      throw new ConfigError(`Dropout: the rate must lie between 0 and 1, got ${rate}.`, { rate });
+    }
     this.rate = rate;
   }
 

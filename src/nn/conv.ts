@@ -1,4 +1,5 @@
 /** Convolution layers. Names and shapes of parameters are PyTorch's. */
+import { ConfigError } from '../errors.js';
 import { type Tensor, withScope } from '../graph/index.js';
 import {
   type ConvOptions,
@@ -24,6 +25,15 @@ export interface ConvTransposeLayerOptions extends Omit<ConvTransposeOptions, 'b
 
 type Conv = (x: Tensor, w: Tensor, options: ConvOptions) => Tensor;
 
+function requireGroups(inChannels: number, outChannels: number, groups: number): void {
+  if (!(groups >= 1) || inChannels % groups !== 0 || outChannels % groups !== 0) {
+    throw new ConfigError(
+      `Convolution: ${inChannels} input and ${outChannels} output channels must both be multiples of groups, which is ${groups}.`,
+      { inChannels, outChannels, groups },
+    );
+  }
+}
+
 abstract class ConvLayer extends Module {
   /** [out, in / groups, ...kernel] */
   readonly weight: Parameter;
@@ -40,7 +50,9 @@ abstract class ConvLayer extends Module {
     { bias = true, ...options }: ConvLayerOptions,
   ) {
     super();
-    const perGroup = inChannels / (options.groups ?? 1);
+    const { groups = 1 } = options;
+    requireGroups(inChannels, outChannels, groups);
+    const perGroup = inChannels / groups;
     const fanIn = kernel.reduce((n, k) => n * k, perGroup);
     this.weight = new Parameter([outChannels, perGroup, ...kernel], kaimingUniform());
     this.bias = bias ? new Parameter([outChannels], fanInUniform(fanIn)) : null;
@@ -101,7 +113,9 @@ export class ConvTranspose2d extends Module {
   ) {
     super();
     const [height, width] = typeof kernel === 'number' ? [kernel, kernel] : kernel;
-    const perGroup = outChannels / (options.groups ?? 1);
+    const { groups = 1 } = options;
+    requireGroups(inChannels, outChannels, groups);
+    const perGroup = outChannels / groups;
     this.weight = new Parameter([inChannels, perGroup, height, width], kaimingUniform());
     this.bias = bias ? new Parameter([outChannels], fanInUniform(perGroup * height * width)) : null;
     this.options = options;

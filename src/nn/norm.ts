@@ -1,4 +1,5 @@
 /** Normalisation layers. Names and shapes of parameters are PyTorch's. */
+import { ConfigError } from '../errors.js';
 import { type Tensor, withScope } from '../graph/index.js';
 import { add, batchNorm, groupNorm, layerNorm, mul, rmsNorm } from '../ops/index.js';
 import { onesInit, zerosInit } from './init.js';
@@ -58,6 +59,12 @@ export class GroupNorm extends Module {
 
   constructor(groups: number, channels: number, { epsilon = 1e-5 }: { epsilon?: number } = {}) {
     super();
+    if (!(groups >= 1) || channels % groups !== 0) {
+      throw new ConfigError(
+        `GroupNorm: ${channels} channels do not fall into ${groups} groups of equal size.`,
+        { groups, channels },
+      );
+    }
     this.weight = new Parameter([channels], onesInit());
     this.bias = new Parameter([channels], zerosInit());
     this.groups = groups;

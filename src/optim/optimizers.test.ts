@@ -299,7 +299,7 @@ describe('wrong options are refused where they are given:', () => {
     test(name, () => expect(make).toThrow(ConfigError));
   }
 
-  test('a schedule that leaves the numbers, at the step where it does, before anything moves', async () => {
+  test('a schedule that leaves the numbers, at the step where it does, before a parameter moves', async () => {
     const optimizer = sgd({ lr: (step) => (step < 3 ? 0.1 : nan) });
     const step = await stepOf(golden.parameters, { optimizer });
     await step.step(feed(golden.gradients[0]!));
