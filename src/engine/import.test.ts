@@ -352,6 +352,26 @@ describe('functions, branches and loops', () => {
     expect(toNumbers(gradient!)).toEqual([12, 8, 6, 84, 70, 60]);
   });
 
+  test('a loop of 2^40 rounds is never run to find a size', async () => {
+    const body = graph({
+      input: [info('i', 'int64', []), info('c', 'bool', []), info('v', 'int64', [1])],
+      node: [node('Neg', ['v'], ['v2']), node('Identity', ['c'], ['c2'])],
+      output: [info('c2', 'bool', []), info('v2', 'int64', [1])],
+    });
+    const source = bytes(
+      model({
+        input: [info('x', 'float32', [4])],
+        output: [info('y')],
+        initializer: [tensor('trips', hostTensor('int64', [], [2 ** 40])), tensor('four', ints(4))],
+        node: [
+          node('Loop', ['trips', '', 'four'], ['size'], { body: { g: body } }),
+          node('Reshape', ['x', 'size'], ['y']),
+        ],
+      }),
+    );
+    await expect(load(source)).rejects.toThrow(/might not end/);
+  });
+
   test('a loop without a known end stays a loop', async () => {
     // Doubles v until it exceeds 100; the number of rounds depends on v.
     const body = graph({

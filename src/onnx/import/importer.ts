@@ -340,8 +340,15 @@ export class Importer implements ImportHost {
       );
     }
     let total = 0;
-    for (const { outputs } of toposort([tensor])) {
+    for (const { op, outputs } of toposort([tensor])) {
       for (const t of outputs) total += sizeOf(t.shape);
+      if (op.name === 'onnx.Loop') {
+        throw new WeightsError(
+          `${reader} while importing, but a loop of too many rounds to write out computes it; it might not end.`,
+          {},
+          { code: 'onnx-graph' },
+        );
+      }
     }
     if (total > MAX_EVALUATED_ELEMENTS) {
       throw new WeightsError(
