@@ -23,6 +23,19 @@ function isLeaf(t: Tensor): boolean {
   return inputName(t) !== null || constantValue(t) !== null;
 }
 
+/** Whether an infinity was put there by a constant, as masks do, and only handed on since. */
+function fromConstant(start: Tensor, bad: ReadonlyMap<Tensor, 'NaN' | 'infinity'>): boolean {
+  const visited = new Set<Node>();
+  for (let t: Tensor | undefined = start; t && !visited.has(t.node); ) {
+    if (bad.get(t) !== 'infinity') return false;
+    visited.add(t.node);
+    const inputs: readonly Tensor[] = t.node.inputs;
+    if (inputs.some((i) => bad.has(i) && constantValue(i) !== null)) return true;
+    t = inputs.find((i) => bad.has(i));
+  }
+  return false;
+}
+
 /**
  * Runs the graph again, counting non-finite values in every tensor, and follows them back from
  * `outputs` to the operation that made the first one from finite inputs. An infinity in a constant
@@ -33,7 +46,14 @@ export async function locateNonFinite(
   engine: Engine,
   outputs: readonly Tensor[],
   feeds: Readonly<Record<string, HostTensor | DeviceTensor>>,
-  constants: ReadonlyMap<Tensor, HostTensor> = new Map(),
+  {
+    constants = new Map(),
+    names = new Map(),
+  }: {
+    readonly constants?: ReadonlyMap<Tensor, HostTensor>;
+    /** What messages call a placeholder, by the name that it is fed under. */
+    readonly names?: ReadonlyMap<string, string>;
+  } = {},
 ): Promise<void> {
   const graph = optimize(outputs);
   const tensors = toposort(graph)
@@ -67,20 +87,23 @@ export async function locateNonFinite(
     const inputs = at.node.inputs.filter((t) => bad.has(t) && constantValue(t) === null);
     const next = inputs.find((t) => bad.get(t) === bad.get(at)) ?? inputs[0];
     if (!next) break;
+    if (bad.get(at) === 'NaN' && fromConstant(next, bad)) break;
     at = next;
   }
   const kind = bad.get(at)!;
-  const name = inputName(at);
-  if (name !== null) {
+  const placeholder = inputName(at);
+  if (placeholder !== null) {
+    const name = names.get(placeholder) ?? placeholder;
     throw new EngineError(
       'non-finite',
       `Input or parameter '${name}' (${formatType(at)}) holds ${kind} before the step. Check the data, or lower the learning rate.`,
       { input: name, kind },
     );
   }
+  const infinite = at.node.inputs.some((t) => bad.has(t));
   throw new EngineError(
     'non-finite',
-    `${at.node.describe()} made the first ${kind}: ${formatType(at)} from ${at.node.inputs.map(formatType).join(', ')}, which were finite.`,
+    `${at.node.describe()} made the first ${kind}: ${formatType(at)} from ${at.node.inputs.map(formatType).join(', ')}, which ${infinite ? 'hold an infinity that a constant put there (a mask that leaves nothing?)' : 'were finite'}.`,
     { op: at.node.op.name, node: at.node.id, scope: at.node.scope, kind },
   );
 }

@@ -12,6 +12,7 @@ import {
   type HostTensor,
   hostTensor,
   input,
+  inputName,
   scalar,
   type Tensor,
   toNumbers,
@@ -166,11 +167,24 @@ export class TrainStep {
     if (!Number.isInteger(seed) || seed !== (seed | 0)) {
       throw new ConfigError(`TrainStep: the seed must be a 32-bit integer, got ${seed}.`);
     }
+    for (const [limit, value] of Object.entries(options.clip ?? {})) {
+      if (value !== undefined && !(value > 0)) {
+        throw new ConfigError(`TrainStep: clip.${limit} must be a number > 0, got ${value}.`);
+      }
+    }
     const step = new TrainStep(engine, options);
     const names = new Set<string>();
-    for (const { name } of [...parameters, ...buffers, ...step.state]) {
+    const owners = new Map<Tensor, string>();
+    for (const { name, tensor } of [...parameters, ...buffers, ...step.state]) {
       if (names.has(name)) throw new ConfigError(`TrainStep: two variables are named '${name}'.`);
       names.add(name);
+      const other = owners.get(tensor);
+      if (other !== undefined) {
+        throw new ConfigError(
+          `TrainStep: '${other}' and '${name}' are the same placeholder; list a shared parameter once.`,
+        );
+      }
+      owners.set(tensor, name);
     }
     for (const v of [...parameters, ...buffers]) await step.variables.create(v.tensor, v.value);
     for (const t of [...step.state.map((v) => v.tensor), ...step.gradientInputs]) {
@@ -200,11 +214,14 @@ export class TrainStep {
       const { program, traced } = compiled;
       const key = hostTensor('int32', [2], [this.options.seed ?? 0, this.batchCount]);
       const feeds = { ...batch, '@key': key };
+      const buffers = this.options.debug ? await this.bufferValues() : {};
       const results = await program.run(feeds);
       this.batchCount++;
       loss += await readScalar(this.engine, results[LOSS]!);
       weight += traced.weight ? await readScalar(this.engine, results[WEIGHT]!) : 1;
-      if (this.options.debug) await this.checkFinite(compiled, feeds, results[LOSS]!);
+      if (this.options.debug) {
+        await this.checkFinite(compiled, { ...feeds, ...buffers }, results[LOSS]!);
+      }
       metrics = {};
       for (const name of Object.keys(traced.metrics ?? {})) {
         const value = await this.engine.runtime.download(results[`metric:${name}`]!);
@@ -254,6 +271,11 @@ export class TrainStep {
       throw new ConfigError(
         `load: ${misshapen.map((v) => `'${v.name}' is ${formatType(v.tensor)} here and ${formatType(state.tensors[v.name]!)} in the state`).join('; ')}.`,
       );
+    }
+    for (const count of ['step', 'batches'] as const) {
+      if (!Number.isSafeInteger(state[count]) || state[count] < 0) {
+        throw new ConfigError(`load: ${count} must be a count, got ${state[count]}.`);
+      }
     }
     for (const v of all) await this.variables.write(v.tensor, state.tensors[v.name]!);
     this.stepCount = state.step;
@@ -381,6 +403,15 @@ export class TrainStep {
     return results.norm && readScalar(this.engine, results.norm);
   }
 
+  /** Buffers as they are, by placeholder: the run that is looked into again has moved them. */
+  private async bufferValues(): Promise<Record<string, HostTensor>> {
+    const values: Record<string, HostTensor> = {};
+    for (const { tensor } of this.options.buffers) {
+      values[inputName(tensor)!] = await this.variables.read(tensor);
+    }
+    return values;
+  }
+
   private async checkFinite(
     { traced, gradients }: GradientProgram,
     feeds: Readonly<Record<string, HostTensor>>,
@@ -393,8 +424,11 @@ export class TrainStep {
       await locateNonFinite(
         engine,
         [traced.loss, ...gradients],
-        { ...feeds, ...variables.feeds() },
-        this.options.constants ?? new Map(),
+        { ...variables.feeds(), ...feeds },
+        {
+          constants: this.options.constants ?? new Map(),
+          names: new Map(this.all().map((v) => [inputName(v.tensor)!, v.name] as const)),
+        },
       );
     }
   }
