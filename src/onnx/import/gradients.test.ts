@@ -30,6 +30,14 @@ function noise(seed: number, ...shape: readonly number[]): HostTensor {
   return hostTensor('float32', shape, data);
 }
 
+function scaled(value: HostTensor, by: number): HostTensor {
+  return hostTensor(
+    'float32',
+    value.shape,
+    toNumbers(value).map((v) => v * by),
+  );
+}
+
 interface Case {
   readonly op: string;
   readonly inputs: readonly (HostTensor | null)[];
@@ -70,6 +78,7 @@ async function check({ op, inputs, outputs, attrs = {}, opset = 17 }: Case): Pro
   for (const [i, p] of parameters.entries()) {
     const data = feeds.get(p.tensor)!.data as Float32Array;
     const analytic = toNumbers(grads[i]!);
+    expect(Math.max(...analytic.map(Math.abs)), `size of gradient ${i}`).toBeGreaterThan(0.02);
     for (let j = 0; j < data.length; j += Math.max(1, Math.floor(data.length / 6))) {
       const before = data[j]!;
       data[j] = before + 4e-3;
@@ -170,6 +179,47 @@ describe('other operators have the gradient of what ONNX Runtime computes', () =
     });
     await check({ op: 'DequantizeLinear', inputs: [ints, noise(1)], outputs: ['y'] });
   });
+
+  test('DFT, whole and half, there and back', async () => {
+    const axis = hostTensor('int64', [], [1]);
+    const length = (n: number) => hostTensor('int64', [], [n]);
+    const outputs = ['y'];
+    await check({ op: 'DFT', inputs: [noise(1, 2, 5, 3, 2), null, axis], outputs, opset: 20 });
+    await check({
+      op: 'DFT',
+      inputs: [noise(2, 2, 5, 1), length(8), axis],
+      outputs,
+      attrs: { onesided: 1 },
+      opset: 20,
+    });
+    await check({
+      op: 'DFT',
+      inputs: [noise(3, 2, 6, 2), length(4), axis],
+      outputs,
+      attrs: { inverse: 1 },
+      opset: 20,
+    });
+  });
+
+  test('STFT, to the signal and to the window', () =>
+    check({
+      op: 'STFT',
+      inputs: [noise(1, 2, 14, 1), hostTensor('int64', [], [3]), noise(2, 6)],
+      outputs: ['y'],
+    }));
+
+  test.each([
+    ['zeros', 0],
+    ['zeros', 1],
+    ['border', 0],
+  ])('GridSample, %s around the image, corners aligned: %s', (padding_mode, align_corners) =>
+    check({
+      op: 'GridSample',
+      inputs: [noise(1, 2, 3, 4, 5), scaled(noise(2, 2, 3, 2, 2), 1.3)],
+      outputs: ['y'],
+      attrs: { padding_mode, align_corners },
+    }),
+  );
 
   test('MaxPool with indices', () =>
     check({

@@ -1,6 +1,7 @@
 /** Fourier transforms, window functions and filter banks. */
 import { constant, type OnnxAttr, scalar } from '../../graph/index.js';
 import * as ops from '../../ops/index.js';
+import { framesOf, hasMatrix, transformAlong } from './fourier.js';
 import type { Rule, Rules } from './rule.js';
 import { MAX_MADE_ELEMENTS } from './shape.js';
 
@@ -25,12 +26,16 @@ const dft: Rule = async (node) => {
     shape[axis] = onesided ? Math.floor(length / 2) + 1 : length;
     shape[last] = 2;
   }
+  const how = { length, bins: shape[axis]!, inverse };
   return node.native({
     opType: 'DFT',
     inputs: [x, node.has(1) ? node.tensor(1) : undefined, scalar(axis, 'int64')],
     attrs: { inverse: { int: inverse ? 1 : 0 }, onesided: { int: onesided ? 1 : 0 } },
     outputs: [{ dtype: x.dtype, shape }],
     reason: NO_FOURIER_GRADIENT,
+    ...(hasMatrix(how) && !(onesided && inverse)
+      ? { equivalent: ([t]) => [transformAlong(t!, axis, how)] }
+      : {}),
   });
 };
 
@@ -45,6 +50,7 @@ const stft: Rule = async (node) => {
   const frames = Math.floor((x.shape[1]! - length) / step) + 1;
   if (!(step >= 1) || !(length >= 1) || frames < 0)
     node.fail(`frames of ${length} every ${step} do not fit.`);
+  const how = { length, bins: onesided ? Math.floor(length / 2) + 1 : length, inverse: false };
   return node.native({
     opType: 'STFT',
     inputs: [x, node.tensor(1), window, node.optional(3)],
@@ -56,6 +62,9 @@ const stft: Rule = async (node) => {
       },
     ],
     reason: NO_FOURIER_GRADIENT,
+    ...(hasMatrix(how) && frames * length <= MAX_MADE_ELEMENTS
+      ? { equivalent: ([t, , w]) => [framesOf(t!, w, frames, step, how)] }
+      : {}),
   });
 };
 

@@ -1,6 +1,7 @@
 /** Operators on images and feature maps: resizing, sampling, regions. */
 import { constantOf, hostTensor, isFloat, type OnnxAttr, type Tensor } from '../../graph/index.js';
 import * as ops from '../../ops/index.js';
+import { sampleGrid } from './grid-sample.js';
 import type { OnnxNode, Rule, Rules } from './rule.js';
 import { MAX_MADE_ELEMENTS } from './shape.js';
 
@@ -188,19 +189,25 @@ const affineGrid: Rule = async (node) => {
 
 const gridSample: Rule = (node) => {
   const [x, grid] = [node.tensor(0), node.tensor(1)];
-  const mode = node.string('mode', 'linear');
   // Opset 20 renamed the modes when volumes came in.
-  const names: Record<string, string> = { bilinear: 'linear', bicubic: 'cubic' };
+  const names: Readonly<Record<string, string>> = { bilinear: 'linear', bicubic: 'cubic' };
+  const asked = node.string('mode', 'linear');
+  const mode = Object.hasOwn(names, asked) ? names[asked]! : asked;
+  const padding = node.string('padding_mode', 'zeros');
+  const alignCorners = node.flag('align_corners');
+  const own = x.rank === 4 && mode === 'linear' && (padding === 'zeros' || padding === 'border');
   return node.native({
     opType: 'GridSample',
     inputs: [x, grid],
     attrs: {
-      mode: { string: Object.hasOwn(names, mode) ? names[mode]! : mode },
-      padding_mode: { string: node.string('padding_mode', 'zeros') },
-      align_corners: { int: node.int('align_corners', 0) },
+      mode: { string: mode },
+      padding_mode: { string: padding },
+      align_corners: { int: alignCorners ? 1 : 0 },
     },
     outputs: [{ dtype: x.dtype, shape: [...x.shape.slice(0, 2), ...grid.shape.slice(1, -1)] }],
-    reason: 'Graft has no derivative for sampling at a grid.',
+    reason:
+      'Graft has a derivative for bilinear sampling of images with zeros or the edge around them.',
+    ...(own ? { equivalent: ([t, g]) => [sampleGrid(t!, g!, { padding, alignCorners })] } : {}),
   });
 };
 
