@@ -83,7 +83,8 @@ describe('in-place updates', () => {
       ]),
     );
     const want = evaluated.map((t) => ({ shape: t.shape, data: [...t.data].map(Number) }));
-    for (const outputs of [{ y }, { first: sum(y), y }]) {
+    const fetched: Record<string, Tensor>[] = [{ y }, { first: sum(y), y }];
+    for (const outputs of fetched) {
       const { program, variables } = await stateful(
         outputs,
         new Map([[w, next]]),
