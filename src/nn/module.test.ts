@@ -88,6 +88,27 @@ test('a module is set trainable by path; running statistics never are', () => {
   expect(moving()).toEqual(weights);
 });
 
+test('a parameter that two modules share is listed once, and so are modules that are', () => {
+  class Tied extends Module {
+    readonly embeddings = new Embedding(5, 3);
+    readonly head = new Linear(3, 5);
+    readonly alias = this.embeddings;
+
+    constructor() {
+      super();
+      Object.assign(this.head, { weight: this.embeddings.weight });
+    }
+
+    override forward(x: Tensor, context: Context): Tensor {
+      return this.head.forward(this.embeddings.forward(x, context), context);
+    }
+  }
+  const net = new Tied();
+  expect([...net.parameters().keys()]).toEqual(['embeddings.weight', 'head.bias']);
+  const weights = initialize(net, 1);
+  expect(() => checkWeights(net, weights)).not.toThrow();
+});
+
 test('weights that do not fit are refused with everything that is wrong', () => {
   const net = new Sequential(new Linear(2, 3), new Linear(3, 2));
   const weights = initialize(net, 1);

@@ -27,6 +27,8 @@ export class Parameter {
   readonly kind: 'weight' | 'buffer';
   /** Whether an optimizer may move it. Always false for buffers. */
   trainable: boolean;
+  /** Whether the forward pass moves it while training. Always false for weights. */
+  updated: boolean;
 
   constructor(
     shape: Shape,
@@ -37,6 +39,7 @@ export class Parameter {
     this.init = init;
     this.kind = kind;
     this.trainable = kind === 'weight';
+    this.updated = kind === 'buffer';
   }
 }
 
@@ -88,18 +91,23 @@ export abstract class Module {
     return found;
   }
 
-  /** Parameters and buffers by path, in the order in which they are declared. */
-  parameters(prefix = ''): Map<string, Parameter> {
+  /**
+   * Parameters and buffers by path, in the order in which they are declared. One that several
+   * modules share (tied embeddings) is listed once, under its first path.
+   */
+  parameters(): Map<string, Parameter> {
     const found = new Map<string, Parameter>();
-    const owners = this.children();
-    for (const [name, value] of Object.entries(this)) {
-      if (value instanceof Parameter) found.set(prefix + name, value);
-    }
-    for (const [name, child] of owners) {
-      for (const [path, parameter] of child.parameters(`${prefix}${name}.`)) {
-        found.set(path, parameter);
+    const seen = new Set<Parameter>();
+    const visit = (module: Module, prefix: string) => {
+      for (const [name, value] of Object.entries(module)) {
+        if (value instanceof Parameter && !seen.has(value)) {
+          seen.add(value);
+          found.set(prefix + name, value);
+        }
       }
-    }
+      for (const [name, child] of module.children()) visit(child, `${prefix}${name}.`);
+    };
+    visit(this, '');
     return found;
   }
 

@@ -94,8 +94,6 @@ export class BatchNorm extends Module {
   readonly running_var: Parameter;
   /** Normalise by the statistics of the batch while training. When false, never. */
   normalizeByBatch = true;
-  /** Move the running statistics towards the batch's while training. */
-  updateStatistics = true;
   private readonly epsilon: number;
   private readonly momentum: number;
 
@@ -111,6 +109,17 @@ export class BatchNorm extends Module {
     this.running_var = new Parameter([channels], onesInit(), { kind: 'buffer' });
     this.epsilon = epsilon;
     this.momentum = momentum;
+  }
+
+  /** Move the running statistics towards the batch's while training. Defaults to true. */
+  get updateStatistics(): boolean {
+    return this.running_mean.updated;
+  }
+
+  set updateStatistics(updated: boolean) {
+    // Kept with the buffers, so that those which stay become initializers and fold into the weights.
+    this.running_mean.updated = updated;
+    this.running_var.updated = updated;
   }
 
   /** Freezes everything: a constant affine map whose statistics never move. */

@@ -16,6 +16,20 @@ test('a module is sorted into what moves, what the forward pass moves, and what 
   expect(parameters[2]!.value).toBe(weights.get('2.weight'));
 });
 
+test('running statistics that do not move stay too', () => {
+  const norm = new BatchNorm(3);
+  const sorted = () => {
+    const { parameters, buffers, constants } = variablesOf(norm, initialize(norm, 1));
+    return [parameters.length, buffers.length, constants.size];
+  };
+  expect(sorted()).toEqual([2, 2, 0]);
+  norm.updateStatistics = false;
+  expect(sorted()).toEqual([2, 0, 2]);
+  norm.updateStatistics = true;
+  norm.freeze();
+  expect(sorted()).toEqual([0, 0, 4]);
+});
+
 test('weights of another module are refused, by name', () => {
   const weights = initialize(new Linear(2, 3), 1);
   weights.delete('bias');

@@ -7,9 +7,9 @@ import { checkWeights, type Module } from './module.js';
 export interface ModuleVariables {
   /** Weights that an optimizer moves. */
   readonly parameters: readonly Variable[];
-  /** State that the forward pass moves, such as running statistics. */
+  /** State that the forward pass moves, such as running statistics that are not frozen. */
   readonly buffers: readonly Variable[];
-  /** Frozen weights: they become initializers, which ONNX Runtime packs once. */
+  /** What does not move: it becomes initializers, which ONNX Runtime packs once. */
   readonly constants: ReadonlyMap<Tensor, HostTensor>;
 }
 
@@ -27,9 +27,9 @@ export function variablesOf(
   const parameters: Variable[] = [];
   const buffers: Variable[] = [];
   const constants = new Map<Tensor, HostTensor>();
-  for (const [name, { tensor, kind, trainable }] of module.parameters()) {
+  for (const [name, { tensor, trainable, updated }] of module.parameters()) {
     const value = weights.get(name)!;
-    if (kind === 'buffer') buffers.push({ name, tensor, value });
+    if (updated) buffers.push({ name, tensor, value });
     else if (trainable) parameters.push({ name, tensor, value });
     else constants.set(tensor, value);
   }
