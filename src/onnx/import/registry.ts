@@ -3,6 +3,7 @@ import { attentionRules } from './attention.js';
 import { controlRules } from './control.js';
 import { dataDependentRules } from './data-dependent.js';
 import { elementwiseRules } from './elementwise.js';
+import { indexingRules } from './indexing.js';
 import { microsoftRules } from './microsoft.js';
 import { nnRules } from './nn.js';
 import { normRules } from './norm.js';
@@ -21,6 +22,7 @@ const families: readonly Rules[] = [
   controlRules,
   dataDependentRules,
   elementwiseRules,
+  indexingRules,
   nnRules,
   normRules,
   quantizeRules,
