@@ -111,6 +111,38 @@ test('the caller keeps its starting values', async () => {
   step.free();
 });
 
+test('every batch has random numbers of its own, which seed and count decide', async () => {
+  const w = input('w', 'float32', [64]);
+  const drops = async (seed: number, skip: number) => {
+    const step = await make({
+      seed,
+      parameters: [{ name: 'w', tensor: w, value: filled('float32', [64], 1) }],
+      buffers: [],
+      optimizer: sgd({ lr: 0 }),
+      trace: ({ x }, key) => {
+        const kept = dropout(w, 0.5, key);
+        return { loss: sum(mul(kept, sum(x!))), metrics: { kept } };
+      },
+    });
+    if (skip > 0) await step.load({ ...(await step.save()), batches: skip });
+    const x = batches[0]!;
+    const seen: string[] = [];
+    // A window counts as many batches as it holds: this shows the first, the third and the fourth.
+    for (const window of [[{ x }], [{ x }, { x }], [{ x }]]) {
+      seen.push(toNumbers((await step.step(window)).metrics.kept!).join());
+    }
+    step.free();
+    return seen;
+  };
+  const straight = await drops(1, 0);
+  expect(new Set(straight).size).toBe(3);
+  expect(await drops(1, 0)).toEqual(straight);
+  expect((await drops(1, 2))[0]).toBe(straight[1]);
+  expect((await drops(1, 3))[0]).toBe(straight[2]);
+  const others = await drops(2, 0);
+  expect(others.some((kept) => straight.includes(kept))).toBe(false);
+});
+
 describe('a saved state', () => {
   const rates: LearningRate = (step) => 0.1 / step;
   const options = (): Partial<TrainStepOptions> => ({

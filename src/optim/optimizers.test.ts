@@ -8,7 +8,14 @@ import { expectClose, type Tolerance } from '../../test/support/compare.js';
 import { testEngine } from '../../test/support/engine.js';
 import { type Optimizer, TrainStep, type TrainStepOptions } from '../engine/index.js';
 import { ConfigError } from '../errors.js';
-import { type HostTensor, hostTensor, input, type Tensor, toNumbers } from '../graph/index.js';
+import {
+  type HostTensor,
+  hostTensor,
+  input,
+  scalar,
+  type Tensor,
+  toNumbers,
+} from '../graph/index.js';
 import { add, matmul, mul, reshape, sub, sum } from '../ops/index.js';
 import {
   adam,
@@ -62,10 +69,14 @@ const schedules: Record<string, LearningRate> = {
   steps: stepRate({ lr: 0.1, every: 3, factor: 0.5 }),
 };
 
-/** A step whose gradient is exactly what is fed: the loss is the sum of parameter times feed. */
+/**
+ * A step whose gradient is exactly what is fed: the loss is the sum of parameter times feed.
+ * @param items how many items the batch is said to hold; the loss is summed over as many
+ */
 async function stepOf(
   start: readonly Stored[],
   options: Pick<TrainStepOptions, 'optimizer' | 'clip'>,
+  items = 1,
 ): Promise<TrainStep> {
   const parameters = start.map((value, i) => ({
     name: `p${i}`,
@@ -75,11 +86,12 @@ async function stepOf(
   return TrainStep.create(await testEngine(), {
     ...options,
     parameters,
-    trace: (batch) => ({
-      loss: parameters
+    trace: (batch) => {
+      const one = parameters
         .map((p, i) => sum(mul(p.tensor, batch[`g${i}`]!)))
-        .reduce((a, b) => add(a, b)),
-    }),
+        .reduce((a, b) => add(a, b));
+      return items === 1 ? { loss: one } : { loss: mul(one, items), weight: scalar(items) };
+    },
   });
 }
 
@@ -87,15 +99,21 @@ const feed = (gradients: readonly Stored[]) =>
   Object.fromEntries(gradients.map((g, i) => [`g${i}`, host(g)]));
 
 describe('ten steps agree with PyTorch:', () => {
-  for (const c of golden.cases) {
-    test(`${c.optimizer}, ${c.name}`, async () => {
+  const runs = golden.cases.flatMap((c) => [
+    { ...c, items: 1 },
+    // The mean over items is what is clipped and penalised. Times four and back is exact.
+    ...(c.clip || c.name === 'l2' ? [{ ...c, items: 4 }] : []),
+  ]);
+  for (const c of runs) {
+    test(`${c.optimizer}, ${c.name}, ${c.items} items`, async () => {
       const { lr } = c.options;
       const options = { ...c.options, lr: typeof lr === 'string' ? schedules[lr]! : lr };
       const start = c.start ?? golden.parameters;
-      const step = await stepOf(start, {
-        optimizer: makers[c.optimizer](options),
-        ...(c.clip ? { clip: c.clip } : {}),
-      });
+      const step = await stepOf(
+        start,
+        { optimizer: makers[c.optimizer](options), ...(c.clip ? { clip: c.clip } : {}) },
+        c.items,
+      );
       for (const [t, gradients] of golden.gradients.entries()) {
         const { gradientNorm } = await step.step(feed(gradients));
         if (c.norms) expect(gradientNorm! / c.norms[t]!, `norm at step ${t + 1}`).toBeCloseTo(1, 5);
