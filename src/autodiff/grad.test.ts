@@ -2,7 +2,21 @@ import { describe, expect, test } from 'vitest';
 import { testEngine } from '../../test/support/engine.js';
 import { ConfigError, GradientError, ShapeError } from '../errors.js';
 import { hostTensor, input, print, type Tensor, toNumbers, toposort } from '../graph/index.js';
-import { add, argmax, cast, matmul, mul, relu, sub, sum, tanh, zerosLike } from '../ops/index.js';
+import {
+  add,
+  argmax,
+  cast,
+  matmul,
+  mul,
+  neg,
+  relu,
+  reshape,
+  sub,
+  sum,
+  tanh,
+  transpose,
+  zerosLike,
+} from '../ops/index.js';
 import { grad, vjp } from './grad.js';
 
 const x = () => input('x', 'float32', [3]);
@@ -34,6 +48,19 @@ describe('grad', () => {
     const [dMiddle, dt] = grad(loss, [middle, t]);
     expect(await numbers(dMiddle!, t)).toEqual([2, -4, 8]);
     expect(await numbers(dt!, t)).toEqual([4, -8, 16]);
+  });
+
+  test('a tensor between two reshapes, transposes or negations is not passed by', async () => {
+    const t = x();
+    for (const [middle, y] of [
+      [reshape(t, [3, 1]), (m: Tensor) => reshape(m, [1, 3])],
+      [transpose(reshape(t, [1, 3])), (m: Tensor) => transpose(m)],
+      [neg(t), (m: Tensor) => neg(m)],
+    ] as const) {
+      const out = y(middle);
+      const [d] = grad(sum(mul(out, out)), [middle]);
+      expect((await numbers(d!, t)).map(Math.abs)).toEqual([1, 2, 4]);
+    }
   });
 
   test('zeros where the loss does not depend on a tensor', async () => {

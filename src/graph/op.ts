@@ -136,6 +136,11 @@ export interface OpSpec<A> {
     attrs: A,
     outputs: readonly TensorType[],
   ) => readonly HostTensor[] | null;
+  /**
+   * An equal tensor that takes fewer nodes (a reshape of a reshape), or null. Asked by the pass
+   * before encoding, never while tracing: there, a tensor in between may be differentiated by.
+   */
+  readonly simplify?: (inputs: readonly Tensor[], attrs: A) => Tensor | null;
   /** ONNX Runtime may hand on the input's buffer as the output (reshape and its kin). */
   readonly view?: boolean;
   /**

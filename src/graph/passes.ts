@@ -5,7 +5,7 @@
 import type { HostTensor } from './dtype.js';
 import { sizeOf } from './dtype.js';
 import { constantOf, constantValue } from './leaf.js';
-import { inScopeOf, type Node, type Tensor } from './node.js';
+import { inScopeOf, type Node, nextNodeId, type Tensor } from './node.js';
 import { toposort } from './toposort.js';
 
 /** Folding stops at this many elements: shape arithmetic is small, weights are not. */
@@ -102,28 +102,40 @@ function fold(node: Node): readonly Tensor[] | null {
   return results === null ? null : results.map(constantOf);
 }
 
-/** Merges equal nodes and folds small constant arithmetic. Returns the outputs of the new graph. */
+/**
+ * Merges equal nodes, simplifies chains that an operation knows a shorter form of, and folds small
+ * constant arithmetic. Returns the outputs of the new graph.
+ */
 export function optimize(outputs: readonly Tensor[]): Tensor[] {
   const map = new Map<Tensor, Tensor>();
   const known = new Map<string, readonly Tensor[]>();
   const get = (t: Tensor) => map.get(t) ?? t;
-  for (const node of toposort(outputs)) {
-    const inputs = node.inputs.map(get);
+
+  const merge = (node: Node, inputs: readonly Tensor[]): readonly Tensor[] => {
+    const key = `${node.op.name}|${identityOf(node.op)}|${inputs.map((t) => `${t.node.id}.${t.index}`).join(',')}|${attrKey(node.attrs)}`;
+    const equal = known.get(key);
+    if (equal) return equal;
     const changed = inputs.some((t, i) => t !== node.inputs[i]);
-    let results: readonly Tensor[];
+    const made = changed ? cloneNode(node, inputs) : node.outputs;
+    const results = (made.length > 0 && fold(made[0]!.node)) || made;
+    known.set(key, results);
+    return results;
+  };
+
+  const rebuild = (node: Node): readonly Tensor[] => {
+    const inputs = node.inputs.map(get);
     if (node.op.spec.unique) {
-      results = changed ? cloneNode(node, inputs) : node.outputs;
-    } else {
-      const key = `${node.op.name}|${identityOf(node.op)}|${inputs.map((t) => `${t.node.id}.${t.index}`).join(',')}|${attrKey(node.attrs)}`;
-      const equal = known.get(key);
-      if (equal) {
-        results = equal;
-      } else {
-        const made = changed ? cloneNode(node, inputs) : node.outputs;
-        results = (made.length > 0 && fold(made[0]!.node)) || made;
-        known.set(key, results);
-      }
+      return inputs.some((t, i) => t !== node.inputs[i]) ? cloneNode(node, inputs) : node.outputs;
     }
+    const firstNew = nextNodeId();
+    const simpler = inScopeOf(node, () => node.op.spec.simplify?.(inputs, node.attrs));
+    if (!simpler) return merge(node, inputs);
+    // What is simpler is a tensor that is there already, or one new node on such tensors.
+    return simpler.node.id < firstNew ? [simpler] : merge(simpler.node, simpler.node.inputs);
+  };
+
+  for (const node of toposort(outputs)) {
+    const results = rebuild(node);
     for (const [i, out] of node.outputs.entries()) map.set(out, results[i]!);
   }
   return outputs.map(get);

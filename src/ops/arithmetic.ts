@@ -159,12 +159,21 @@ export function div(a: Operand, b: Operand): Tensor {
  * Defines an elementwise operation of one input whose ONNX form is one node without attributes.
  * @param options.float accept floating-point inputs only (default true)
  * @param options.fold how a small constant is evaluated on the host
+ * @param options.simplify see `OpSpec.simplify`
  */
 export function unaryOp(
   name: string,
   onnx: string,
   grad: GradRule<undefined> | NoGrad,
-  { float = true, fold }: { readonly float?: boolean; readonly fold?: Fold } = {},
+  {
+    float = true,
+    fold,
+    simplify,
+  }: {
+    readonly float?: boolean;
+    readonly fold?: Fold;
+    readonly simplify?: (inputs: readonly Tensor[]) => Tensor | null;
+  } = {},
 ): Op<undefined> {
   return defineOp<undefined>({
     name,
@@ -176,6 +185,7 @@ export function unaryOp(
     onnx: (emit, { inputs: [x] }) => emit.one(onnx, [emit.name(x!)]),
     elementwise: true,
     fold,
+    simplify,
   });
 }
 
@@ -183,11 +193,12 @@ export function unaryOp(
 export const negOp = unaryOp('neg', 'Neg', ({ dy }) => [neg(dy)], {
   float: false,
   fold: foldElementwise({ float: (x) => -x, int: (x) => -x }),
+  simplify: ([x]) => (x!.node.op === (negOp as unknown) ? x!.node.inputs[0]! : null),
 });
 
 /** -x. */
 export function neg(x: Tensor): Tensor {
-  return x.node.op === (negOp as unknown) ? x.node.inputs[0]! : negOp.one([x], undefined);
+  return negOp.one([x], undefined);
 }
 
 /** Sum of tensors of one type; used where gradients meet. */

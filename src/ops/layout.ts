@@ -57,6 +57,8 @@ export const reshapeOp = defineOp<{ shape: Shape }>({
   onnx: (emit, { inputs: [x], attrs }) =>
     emit.one('Reshape', [emit.name(x!), emit.ints(attrs.shape)], { allowzero: { int: 1 } }),
   fold: ([x], { shape }) => [{ ...x!, shape }],
+  simplify: ([x], { shape }): Tensor | null =>
+    x!.node.op === (reshapeOp as unknown) ? reshape(x!.node.inputs[0]!, shape) : null,
   view: true,
 });
 
@@ -71,10 +73,7 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
     const rest = shape.reduce((n, d, i) => (i === unknown ? n : n * d), 1);
     full = shape.with(unknown, rest === 0 ? 0 : x.size / rest);
   }
-  if (sameShape(x.shape, full)) return x;
-  // A reshape of a reshape is one reshape.
-  const source = x.node.op === (reshapeOp as unknown) ? x.node.inputs[0]! : x;
-  return sameShape(source.shape, full) ? source : reshapeOp.one([source], { shape: [...full] });
+  return sameShape(x.shape, full) ? x : reshapeOp.one([x], { shape: [...full] });
 }
 
 /** Inserts axes of length 1, at positions counted in the result. */
@@ -133,6 +132,14 @@ export const transposeOp = defineOp<{ perm: readonly number[] }>({
   onnx: (emit, { inputs: [x], attrs }) =>
     emit.one('Transpose', [emit.name(x!)], { perm: { ints: attrs.perm } }),
   fold: ([x], { perm }, [type]) => foldTranspose(x!, perm, type!),
+  simplify: ([x], { perm }): Tensor | null => {
+    if (x!.node.op !== (transposeOp as unknown)) return null;
+    const inner = (x!.node.attrs as { perm: readonly number[] }).perm;
+    return transpose(
+      x!.node.inputs[0]!,
+      perm.map((p) => inner[p]!),
+    );
+  },
 });
 
 function inversePermutation(perm: readonly number[]): number[] {
@@ -151,16 +158,8 @@ export function transpose(x: Tensor, perm?: readonly number[]): Tensor {
     order = [...x.shape.keys()];
     if (x.rank >= 2) order.splice(-2, 2, x.rank - 1, x.rank - 2);
   }
-  let source = x;
-  if (x.node.op === (transposeOp as unknown)) {
-    const inner = (x.node.attrs as { perm: readonly number[] }).perm;
-    if (order.length === inner.length && order.every((p) => p in inner)) {
-      source = x.node.inputs[0]!;
-      order = order.map((p) => inner[p]!);
-    }
-  }
-  if (order.length === source.rank && order.every((p, i) => p === i)) return source;
-  return transposeOp.one([source], { perm: order });
+  if (order.length === x.rank && order.every((p, i) => p === i)) return x;
+  return transposeOp.one([x], { perm: order });
 }
 
 /** Repeats axes of length 1. dx = sum of dy over the repeated axes. */
