@@ -24,6 +24,7 @@ import { nodeRuntime } from '../src/runtime/ort-node.js';
 import {
   benchOptions,
   duel,
+  keepRows,
   markdown,
   Peer,
   peakOf,
@@ -39,6 +40,11 @@ const THREADS = 2;
 const PEER = new URL('./peers/engine.py', import.meta.url);
 const MEMORY_PROBE = new URL('./peak-memory.ts', import.meta.url);
 const NOTES = new URL('./NOTES.md', import.meta.url);
+const KEPT = new URL('../.cache/bench-engine.json', import.meta.url);
+
+const MEMORY_STEPS = ['transformer step', 'ResNet-50 step'];
+const FIRST_COMPILE = 'ResNet-50 step, compile';
+const SECOND_COMPILE = 'ResNet-50 step, second compile';
 
 type Run = () => Promise<unknown>;
 type Build = (engine: Engine) => Promise<Run>;
@@ -215,7 +221,7 @@ function cases(): Case[] {
   const step = (name: string, goal: number): Case => ({
     name,
     goal,
-    pairs: 5,
+    pairs: 3,
     build: STEPS[name]!,
   });
   return [
@@ -232,7 +238,7 @@ function cases(): Case[] {
 /** Peak memory of the two steps, each side in a process of its own. */
 function memoryRows(wanted: (name: string) => boolean): Row[] {
   const rows: Row[] = [];
-  for (const step of ['transformer step', 'ResNet-50 step']) {
+  for (const step of MEMORY_STEPS) {
     const name = `${step}, peak memory`;
     if (!wanted(name)) continue;
     const ours = peakOf(process.execPath, ['--import', 'tsx', MEMORY_PROBE.pathname, step, '3']);
@@ -245,9 +251,7 @@ function memoryRows(wanted: (name: string) => boolean): Row[] {
 
 /** Compile time of the ResNet-50 step, and of an equal one afterwards; no peer. */
 async function compileRows(wanted: (name: string) => boolean): Promise<Row[]> {
-  const first = 'ResNet-50 step, compile';
-  const second = 'ResNet-50 step, second compile';
-  if (!wanted(first) && !wanted(second)) return [];
+  if (!wanted(FIRST_COMPILE) && !wanted(SECOND_COMPILE)) return [];
   const runtime = await nodeRuntime({ threads: THREADS });
   let loading = 0;
   let loads = 0;
@@ -292,19 +296,34 @@ async function compileRows(wanted: (name: string) => boolean): Promise<Row[]> {
   const cold = await measure();
   const warm = await measure();
   return [
-    row(first, cold.seconds, `limit 3 s; ${cold.loading.toFixed(2)} s of it in ONNX Runtime`),
-    row(second, warm.seconds, `${warm.loads} sessions made: it comes from the cache`),
+    row(
+      FIRST_COMPILE,
+      cold.seconds,
+      `limit 3 s; ${cold.loading.toFixed(2)} s of it in ONNX Runtime`,
+    ),
+    row(SECOND_COMPILE, warm.seconds, `${warm.loads} sessions made: it comes from the cache`),
   ].filter((r) => wanted(r.name));
 }
+
+const ORDER = [
+  ...cases().map((c) => c.name),
+  ...MEMORY_STEPS.map((step) => `${step}, peak memory`),
+  FIRST_COMPILE,
+  SECOND_COMPILE,
+];
 
 const options = benchOptions(process.argv.slice(2));
 const wanted = (name: string) => name.toLowerCase().includes(options.only.toLowerCase());
 const print = (row: Row) => {
+  keepRows(KEPT, [row]);
   if (options.json) console.error(row.name);
   else console.log(markdown([row]).split('\n').at(-1));
 };
 const rows: Row[] = [];
-const peer = await Peer.start(PEER);
+const peer = await Peer.start(PEER).catch((error: Error) => {
+  console.error(error.message);
+  process.exit(1);
+});
 try {
   for (const c of cases().filter((c) => wanted(c.name))) {
     // An engine of its own, so that one row's sessions do not stay for the next.
@@ -324,6 +343,8 @@ for (const row of [...memoryRows(wanted), ...(await compileRows(wanted))]) {
 if (options.write) {
   const date = new Date().toISOString().slice(0, 10);
   const title = `PyTorch ${peer.version} eager, ${THREADS} threads, ${date}.`;
-  writeTable(NOTES, 'table', `${title}\n\n${markdown(rows)}`);
+  const known = keepRows(KEPT, rows);
+  const ordered = ORDER.flatMap((name) => known.filter((r) => r.name === name));
+  writeTable(NOTES, 'table', `${title}\n\n${markdown(ordered)}`);
 }
 if (options.json) console.log(JSON.stringify({ rows }));

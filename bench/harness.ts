@@ -1,6 +1,6 @@
 /** Runs our side and a peer in turn, and turns their times into rows of a table. */
 import { type ChildProcessByStdio, execFileSync, spawn } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 
@@ -139,7 +139,7 @@ export async function duel(
   peer: Peer,
   row: { readonly name: string; readonly goal: number; readonly note?: string },
   run: () => Promise<unknown>,
-  pairs = 9,
+  pairs = 7,
 ): Promise<Row> {
   const { name, goal, note = '' } = row;
   await peer.prepare(name);
@@ -187,6 +187,18 @@ export function markdown(rows: readonly Row[]): string {
     '|---|---|---|---|---|---|---|---|---|',
     ...lines,
   ].join('\n');
+}
+
+/**
+ * Rows measured so far, the newest of each name, so that a long table can be made in several goes.
+ * @param file where they are kept between runs
+ */
+export function keepRows(file: URL, rows: readonly Row[]): Row[] {
+  const before: Row[] = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : [];
+  const all = new Map([...before, ...rows].map((row) => [row.name, row] as const));
+  mkdirSync(new URL('.', file), { recursive: true });
+  writeFileSync(file, JSON.stringify([...all.values()], null, 1));
+  return [...all.values()];
 }
 
 /** Replaces what stands between the two markers of a generated part. */
