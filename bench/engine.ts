@@ -281,7 +281,7 @@ async function compileRows(wanted: (name: string) => boolean): Promise<Row[]> {
     const again = performance.now();
     await step();
     const usual = performance.now() - again;
-    return { seconds: (once - usual) / 1000, loads, loading: loading / 1000 };
+    return { seconds: Math.max(1, once - usual) / 1000, loads, loading: loading / 1000 };
   };
   const row = (name: string, ours: number, note: string): Row => ({
     name,
