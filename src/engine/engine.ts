@@ -8,12 +8,14 @@ import {
   input,
   inputName,
   optimize,
+  type Shape,
   sameShape,
   substitute,
   type Tensor,
   type TensorType,
 } from '../graph/index.js';
 import { type EncodedModel, encode } from '../onnx/index.js';
+import { reshapeOp } from '../ops/index.js';
 import type { DeviceTensor, Runtime, Session } from '../runtime/index.js';
 import { hashBytes } from '../util/index.js';
 import { tileElementwise, tileFor } from './tiles.js';
@@ -33,10 +35,25 @@ export class Program {
   private readonly session: Session;
   private readonly runtime: Runtime;
 
-  constructor(runtime: Runtime, session: Session, model: EncodedModel) {
+  /** Shapes of the results; the model may keep one in another shape. */
+  private readonly shapes: Readonly<Record<string, Shape>>;
+
+  constructor(
+    runtime: Runtime,
+    session: Session,
+    model: EncodedModel,
+    shapes: Readonly<Record<string, Shape>>,
+  ) {
     this.runtime = runtime;
     this.session = session;
     this.model = model;
+    this.shapes = shapes;
+  }
+
+  /** `tensor`, which must have the shape `from`, in the shape `to`. */
+  private seenAs(tensor: DeviceTensor, from: Shape, to: Shape): DeviceTensor {
+    if (sameShape(from, to) || !sameShape(tensor.shape, from)) return tensor;
+    return this.runtime.reshaped!(tensor, to);
   }
 
   /**
@@ -74,16 +91,29 @@ export class Program {
       }
     }
     const fetches: Record<string, DeviceTensor | null> = {};
-    for (const { name, onnxName } of this.model.outputs) fetches[onnxName] = into[name] ?? null;
+    for (const { name, onnxName, shape } of this.model.outputs) {
+      const given = into[name];
+      fetches[onnxName] = given ? this.seenAs(given, this.shapes[name]!, shape) : null;
+    }
     try {
       const results = await this.session.run(ready, fetches);
       return Object.fromEntries(
-        this.model.outputs.map(({ name, onnxName }) => [name, results[onnxName]!]),
+        this.model.outputs.map(({ name, onnxName, shape }) => [
+          name,
+          into[name] ?? this.seenAs(results[onnxName]!, shape, this.shapes[name]!),
+        ]),
       );
     } finally {
       for (const tensor of temporary) this.runtime.free(tensor);
     }
   }
+}
+
+/** What `t` is a reshape of, if that is computed; fed values and constants have to be copied. */
+function beforeReshape(t: Tensor): Tensor {
+  let source = t;
+  while (source.node.op === (reshapeOp as unknown)) source = source.node.inputs[0]!;
+  return source.node.inputs.length > 0 ? source : t;
 }
 
 /** A function compiled for one signature; see {@link Engine.compile}. */
@@ -122,13 +152,17 @@ export class Engine {
     if (this.runtime.device === 'cpu') {
       results = tileElementwise(results, { tile: tileFor(this.runtime.threads) });
     }
+    const shapes = Object.fromEntries(names.map((name, i) => [name, results[i]!.shape]));
+    // A result that ends in a reshape would be copied into its buffer by it: the model keeps what
+    // lies before, and the buffer is seen in that shape.
+    if (this.runtime.reshaped) results = results.map(beforeReshape);
     const model = encode({
       outputs: Object.fromEntries(names.map((name, i) => [name, results[i]!])),
       target: this.runtime.device,
       channelBlock: this.runtime.channelBlock ?? 0,
     });
     const load = () => this.runtime.load(model, profile === undefined ? {} : { profile });
-    if (profile !== undefined) return new Program(this.runtime, await load(), model);
+    if (profile !== undefined) return new Program(this.runtime, await load(), model, shapes);
     // Equal graphs encode to equal bytes; large constants are told apart by identity.
     const key = `${hashBytes(model.bytes)}|${model.external.map((e) => `${identityOf(e.data.buffer)}+${e.data.byteOffset}`).join(',')}`;
     let session = this.sessions.get(key);
@@ -137,7 +171,7 @@ export class Engine {
       session.catch(() => this.sessions.delete(key));
       this.sessions.set(key, session);
     }
-    return new Program(this.runtime, await session, model);
+    return new Program(this.runtime, await session, model, shapes);
   }
 
   /**

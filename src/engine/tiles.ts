@@ -55,12 +55,12 @@ interface TiledAttrs {
   readonly type: TensorType;
 }
 
-/** A chain of elementwise operations on tensors of one shape and scalars, run tile by tile. */
+/** A chain of elementwise operations on tensors of one shape and scalars: [tiles, tile]. */
 const tiledOp = defineOp<TiledAttrs>({
   name: 'tiled',
   infer: (_, { type }) => type,
   grad: noGrad('Tiles are made after differentiation.'),
-  onnx: (emit, { inputs, attrs: { body, tiles, type } }) => {
+  onnx: (emit, { inputs, attrs: { body, tiles } }) => {
     const whole: string[] = [];
     const captured = new Map<Tensor, string>();
     for (const [i, t] of inputs.entries()) {
@@ -68,13 +68,11 @@ const tiledOp = defineOp<TiledAttrs>({
       if (placeholder.rank === 0) captured.set(placeholder, emit.name(t));
       else whole.push(emit.one('Reshape', [emit.name(t), emit.ints([tiles, placeholder.size])]));
     }
-    const y = emit.one('Scan', whole, {
+    return emit.one('Scan', whole, {
       body: { graph: emit.subgraph(body, captured) },
       num_scan_inputs: { int: whole.length },
     });
-    return emit.one('Reshape', [y, emit.ints(type.shape)]);
   },
-  elementwise: true,
 });
 
 /** The largest divisor of `size` that is a tile; null when there is none of a useful size. */
@@ -158,8 +156,9 @@ function tiled(chain: readonly Node[], most: number, get: (t: Tensor) => Tensor)
     inside.set(node.outputs[0]!, node.op.one(node.inputs.map(within), node.attrs));
   }
   const body = { inputs: placeholders, outputs: [inside.get(out)!] };
-  const type = { dtype: out.dtype, shape: out.shape };
-  return tiledOp.one(outer, { body, tiles: out.size / tile, type });
+  const tiles = out.size / tile;
+  const type = { dtype: out.dtype, shape: [tiles, tile] };
+  return reshape(tiledOp.one(outer, { body, tiles, type }), out.shape);
 }
 
 /**

@@ -138,6 +138,7 @@ export class OrtRuntime implements Runtime {
   readonly channelBlock: number;
   private readonly memory: Memory;
   private readonly open: OpenSession;
+  readonly reshaped?: Runtime['reshaped'];
 
   constructor(
     device: Device,
@@ -151,6 +152,14 @@ export class OrtRuntime implements Runtime {
     this.channelBlock = channelBlock;
     this.memory = memory;
     this.open = open;
+    // In host memory a tensor object is a typed array and a shape; on a device it owns its buffer.
+    if (device === 'cpu') {
+      this.reshaped = (tensor, shape) => ({
+        dtype: tensor.dtype,
+        shape,
+        handle: handleOf(tensor).reshape(shape),
+      });
+    }
   }
 
   async load(model: EncodedModel, options: SessionOptions = {}): Promise<Session> {

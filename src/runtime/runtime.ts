@@ -1,5 +1,5 @@
 /** The interface between the engine and an inference runtime. Only `ort-*.ts` know ONNX Runtime. */
-import type { DType, HostTensor, OnnxTarget, TensorType } from '../graph/index.js';
+import type { DType, HostTensor, OnnxTarget, Shape, TensorType } from '../graph/index.js';
 import type { EncodedModel } from '../onnx/index.js';
 
 /** Where programs run: `cpu` (native, Node), `wasm` (browser), `webgpu` (both), `cuda` (Node). */
@@ -55,6 +55,8 @@ export interface Runtime {
   upload(value: HostTensor): Promise<DeviceTensor>;
   /** Overwrites the contents of a tensor. */
   write(tensor: DeviceTensor, value: HostTensor): Promise<void>;
+  /** The same memory in another shape; absent where a tensor cannot share another's memory. */
+  reshaped?(tensor: DeviceTensor, shape: Shape): DeviceTensor;
   /** Reads values back. On the CPU this is a view of the buffer, not a copy. */
   download(tensor: DeviceTensor): Promise<HostTensor>;
   /** Frees device memory; a no-op on the CPU. */
