@@ -22,12 +22,12 @@ import {
 } from '../graph/index.js';
 import { expandOp, reshape } from '../ops/index.js';
 
-/** Elements of a tile for each thread: three or four live tiles of it fit into a level-2 cache. */
-const TILE_PER_THREAD = 32768;
+/** Elements of a tile for each thread: with a few live tiles of it a level-2 cache is full. */
+const TILE_PER_THREAD = 65536;
 /** Fewer tiles than this are not worth the fixed cost of a Scan. */
 const MIN_TILES = 8;
 /** Tiles from which a tensor surely does not stay in a cache between two nodes. */
-const MANY_TILES = 64;
+const MANY_TILES = 32;
 
 /**
  * Memory passes from which a chain of a tensor of so many tiles gains. Two may be a pattern that
@@ -52,15 +52,16 @@ interface TiledAttrs {
   /** The chain on one tile: placeholders of rank 1 for tensors and of rank 0 for scalars. */
   readonly body: GraphBody;
   readonly tiles: number;
-  readonly type: TensorType;
+  /** Of each result: [tiles, tile]. */
+  readonly types: readonly TensorType[];
 }
 
-/** A chain of elementwise operations on tensors of one shape and scalars: [tiles, tile]. */
+/** A chain of elementwise operations on tensors of one shape and scalars. */
 const tiledOp = defineOp<TiledAttrs>({
   name: 'tiled',
-  infer: (_, { type }) => type,
+  infer: (_, { types }) => types,
   grad: noGrad('Tiles are made after differentiation.'),
-  onnx: (emit, { inputs, attrs: { body, tiles } }) => {
+  onnx: (emit, { inputs, attrs: { body, tiles, types } }) => {
     const whole: string[] = [];
     const captured = new Map<Tensor, string>();
     for (const [i, t] of inputs.entries()) {
@@ -68,10 +69,11 @@ const tiledOp = defineOp<TiledAttrs>({
       if (placeholder.rank === 0) captured.set(placeholder, emit.name(t));
       else whole.push(emit.one('Reshape', [emit.name(t), emit.ints([tiles, placeholder.size])]));
     }
-    return emit.one('Scan', whole, {
+    const attrs = {
       body: { graph: emit.subgraph(body, captured) },
       num_scan_inputs: { int: whole.length },
-    });
+    };
+    return emit.node('Scan', whole, attrs, { outputs: types.length });
   },
 });
 
@@ -99,10 +101,11 @@ function isElementwise({ op, outputs, inputs }: Node): boolean {
 }
 
 /**
- * Groups of nodes of which only the last one's result is read from outside, each in topological
- * order. No path can leave such a group and come back, so it can run as one node.
+ * Groups of nodes of which only the last one's result is read by nodes outside, each in topological
+ * order. No path can leave such a group and come back, so it can run as one node. Results of the
+ * graph may lie inside: an optimizer's new moments do.
  */
-function chainsOf(order: readonly Node[], outputs: readonly Tensor[], most: number): Node[][] {
+function chainsOf(order: readonly Node[], most: number): Node[][] {
   const consumers = new Map<Tensor, Node[]>();
   for (const node of order) {
     for (const t of node.inputs) {
@@ -111,14 +114,13 @@ function chainsOf(order: readonly Node[], outputs: readonly Tensor[], most: numb
       else consumers.set(t, [node]);
     }
   }
-  const results = new Set(outputs);
   const chains = new Map<Node, Node[]>();
   for (const node of [...order].reverse()) {
     if (!isElementwise(node) || tileOf(node.outputs[0]!.size, most) === null) continue;
     const out = node.outputs[0]!;
     const readers = consumers.get(out) ?? [];
     const chain = readers[0] && chains.get(readers[0]);
-    const inner = chain && !results.has(out) && readers.every((r) => chains.get(r) === chain);
+    const inner = chain && readers.every((r) => chains.get(r) === chain);
     if (inner) chain.push(node);
     chains.set(node, inner ? chain : [node]);
   }
@@ -129,8 +131,16 @@ function chainsOf(order: readonly Node[], outputs: readonly Tensor[], most: numb
   return [...new Set(chains.values())].filter(gains).map((chain) => chain.reverse());
 }
 
-/** One node that does what `chain` does; `get` gives what stands for an outer tensor. */
-function tiled(chain: readonly Node[], most: number, get: (t: Tensor) => Tensor): Tensor {
+/**
+ * One node that does what `chain` does; `get` gives what stands for an outer tensor. Returns what
+ * stands for each of `wanted`, which are results of the chain's nodes.
+ */
+function tiled(
+  chain: readonly Node[],
+  wanted: readonly Tensor[],
+  most: number,
+  get: (t: Tensor) => Tensor,
+): Tensor[] {
   const out = chain.at(-1)!.outputs[0]!;
   const tile = tileOf(out.size, most)!;
   const inside = new Map<Tensor, Tensor>();
@@ -155,10 +165,11 @@ function tiled(chain: readonly Node[], most: number, get: (t: Tensor) => Tensor)
   for (const node of chain) {
     inside.set(node.outputs[0]!, node.op.one(node.inputs.map(within), node.attrs));
   }
-  const body = { inputs: placeholders, outputs: [inside.get(out)!] };
+  const body = { inputs: placeholders, outputs: wanted.map((t) => inside.get(t)!) };
   const tiles = out.size / tile;
-  const type = { dtype: out.dtype, shape: [tiles, tile] };
-  return reshape(tiledOp.one(outer, { body, tiles, type }), out.shape);
+  const types = wanted.map(({ dtype }) => ({ dtype, shape: [tiles, tile] }));
+  const made = tiledOp.apply(outer, { body, tiles, types });
+  return made.map((t, i) => reshape(t, wanted[i]!.shape));
 }
 
 /**
@@ -167,15 +178,20 @@ function tiled(chain: readonly Node[], most: number, get: (t: Tensor) => Tensor)
  */
 export function tileElementwise(outputs: readonly Tensor[], { tile }: TileOptions): Tensor[] {
   const order = toposort(outputs);
-  const chains = chainsOf(order, outputs, tile);
+  const chains = chainsOf(order, tile);
   if (chains.length === 0) return [...outputs];
   const chainOf = new Map(chains.flatMap((chain) => chain.map((node) => [node, chain] as const)));
   const map = new Map<Tensor, Tensor>();
   const get = (t: Tensor) => map.get(t) ?? t;
+  const results = new Set(outputs);
   for (const node of order) {
     const chain = chainOf.get(node);
     if (chain) {
-      if (node === chain.at(-1)) map.set(node.outputs[0]!, tiled(chain, tile, get));
+      if (node !== chain.at(-1)) continue;
+      const wanted = chain
+        .map((inner) => inner.outputs[0]!)
+        .filter((t) => results.has(t) || t === node.outputs[0]);
+      for (const [i, t] of tiled(chain, wanted, tile, get).entries()) map.set(wanted[i]!, t);
     } else if (node.inputs.some((t) => get(t) !== t)) {
       const made = node.op.apply(node.inputs.map(get), node.attrs);
       for (const [i, t] of node.outputs.entries()) map.set(t, made[i]!);

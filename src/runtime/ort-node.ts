@@ -53,8 +53,10 @@ export async function nodeRuntime({
       enableMemPattern: false,
       extra: {
         session: {
-          // Idle threads of one session would spin and starve the next one.
-          intra_op: { allow_spinning: '0' },
+          // Short waits spin: a chain of small nodes runs in half the time. Longer ones sleep, and
+          // a program that has ended stops at once, or it would starve the next one.
+          intra_op: { allow_spinning: '1', spin_duration_us: '50' },
+          force_spinning_stop: '1',
           ...(refuse ? { disable_cpu_ep_fallback: '1' } : {}),
         },
       },
