@@ -53,8 +53,8 @@ describe('a planted fault is found:', () => {
       'ops/c.ts': "export const c = () => import('../graph/node.js');",
     });
     expect(layerFaults(root)).toEqual([
-      'ops/b.ts: imports ../graph/node.js; another folder only through its index.ts',
-      'ops/c.ts: imports ../graph/node.js; another folder only through its index.ts',
+      'ops/b.ts: imports ../graph/node.js; another folder only through its index.ts (or index.node.ts)',
+      'ops/c.ts: imports ../graph/node.js; another folder only through its index.ts (or index.node.ts)',
     ]);
   });
 
@@ -75,10 +75,13 @@ describe('a planted fault is found:', () => {
       'runtime/session.ts': "import 'onnxruntime-common';",
       'engine/a.ts': "import { readFileSync } from 'node:fs';\nexport const a = readFileSync;",
       'attic/a.ts': 'export const a = 1;',
+      'io/index.node.ts': 'export const a = 1;',
+      'models/a.ts': "import { a } from '../io/index.node.js';\nexport const b = a;",
     });
     expect(layerFaults(root)).toEqual([
       'attic/a.ts: folder attic is not in the list of layers',
       'engine/a.ts: imports node:fs, but engine must run in a browser too',
+      'models/a.ts: imports ../io/index.node.js, but models must run in a browser too',
       'runtime/session.ts: imports onnxruntime-common; only runtime/ort-*.ts may',
     ]);
   });

@@ -1,2 +1,3 @@
 /** Files: weights in and out. */
 export * from './safetensors.js';
+export * from './tensor-source.js';

@@ -18,6 +18,7 @@ export const LAYERS = [
   'optim',
   'models',
   'data',
+  'metrics',
   'tasks',
   'methods',
   'train',
@@ -26,6 +27,9 @@ export const LAYERS = [
   'serve',
   'cli',
 ] as const;
+
+/** Where a folder is entered: `index.node.ts` holds what only Node can run. */
+const DOORS = ['index.ts', 'index.node.ts'];
 
 /** Folders that run unchanged in Node, browsers and workers. */
 export const NEUTRAL = [
@@ -38,6 +42,10 @@ export const NEUTRAL = [
   'engine',
   'nn',
   'optim',
+  'models',
+  'metrics',
+  'tasks',
+  'methods',
 ];
 
 // What ECMAScript lacks but every host has; anything else a neutral file names is a fault.
@@ -105,11 +113,12 @@ export function layerFaults(root: string): string[] {
         if (/^onnxruntime-/.test(specifier) && !/^runtime\/ort-[a-z-]+\.ts$/.test(name)) {
           faults.push(`${name}: imports ${specifier}; only runtime/ort-*.ts may`);
         }
-        if (specifier.startsWith('node:') && NEUTRAL.includes(top)) {
-          faults.push(`${name}: imports ${specifier}, but ${top} must run in a browser too`);
-        }
-        continue;
       }
+      const nodeOnly = specifier.startsWith('node:') || specifier.endsWith('/index.node.js');
+      if (nodeOnly && (NEUTRAL.includes(top) || name.endsWith('/index.ts'))) {
+        faults.push(`${name}: imports ${specifier}, but ${top} must run in a browser too`);
+      }
+      if (!specifier.startsWith('.')) continue;
       const target = resolve(dirname(file), specifier).replace(/\.js$/, '.ts');
       if (!typeOnly) targets.push(target);
       const other = topOf(target);
@@ -119,9 +128,11 @@ export function layerFaults(root: string): string[] {
         faults.push(`${name}: imports ${specifier}, but ${top} lies below ${other}`);
       } else if (
         other.includes('.') === false &&
-        relative(root, target) !== join(other, 'index.ts')
+        !DOORS.some((door) => relative(root, target) === join(other, door))
       ) {
-        faults.push(`${name}: imports ${specifier}; another folder only through its index.ts`);
+        faults.push(
+          `${name}: imports ${specifier}; another folder only through its index.ts (or index.node.ts)`,
+        );
       }
     }
     runtimeImports.set(file, targets);
