@@ -16,6 +16,7 @@ export interface ImageConfig {
 
 /** Names that a checkpoint of another library gives to the same tensors. */
 export interface NamingScheme {
+  /** Tried in turn; the first that fits a name holds. A name that none fits is unexpected. */
   readonly rules: readonly RenameRule[];
   /** Names that such checkpoints hold and the model has no use for. */
   readonly ignored?: RegExp;
@@ -38,18 +39,37 @@ export type Role =
   | 'attention.output'
   | 'mlp';
 
+/** Classes of transformers that read a `preprocessor_config.json` in ways of their own. */
+export type ImageProcessor =
+  | 'ConvNextImageProcessor'
+  | 'DeiTImageProcessor'
+  | 'EfficientNetImageProcessor'
+  | 'MobileNetV1ImageProcessor'
+  | 'MobileNetV2ImageProcessor'
+  | 'ViTImageProcessor';
+
 /** Everything there is to know of an architecture. */
 export interface ModelDefinition<C extends ImageConfig = ImageConfig> {
   /** Hugging Face's `model_type`, which is also the file's name. */
   readonly modelType: string;
   /** Hugging Face's class, written to `architectures`; null where transformers has none. */
   readonly architecture: string | null;
+  /** The image processor that transformers pairs with the model type; null where it has none. */
+  readonly processor: ImageProcessor | null;
   /** Reads `config.json`. @throws ConfigError naming the field, what it holds and what it may hold */
-  readonly parse: (raw: RawConfig) => C;
-  /** Writes `config.json` such that Python's transformers loads it; the inverse of `parse`. */
-  readonly write: (config: C) => RawConfig;
-  readonly build: (config: C) => ImageClassifier;
-  /** The same configuration for other classes. */
+  parse(raw: RawConfig): C;
+  /**
+   * Writes the fields of `config.json` that are the architecture's own, such that Python's
+   * transformers loads it; labels, `model_type` and `architectures` are added by `writeConfig`.
+   */
+  write(config: C): RawConfig;
+  build(config: C): ImageClassifier;
+  /** What a model of this configuration is fed when its checkpoint does not say. */
+  preprocess(config: C): ImagePreprocess;
+  /**
+   * Naming schemes by library (`torchvision`, `timm`). Hugging Face's names are the model's own
+   * and need none.
+   */
   readonly schemes: Readonly<Record<string, NamingScheme>>;
   /** Paths of parameters by role. */
   readonly roles: Readonly<Partial<Record<Role, RegExp>>>;

@@ -16,6 +16,11 @@ export interface ImagePreprocess {
   readonly fit: 'squash' | 'crop';
   /** Short side before the centre is cut, pixels; only for `crop`. */
   readonly shortSide?: number;
+  /**
+   * Only for `squash`: a size [height, width] larger than the input's that pictures are squashed
+   * to before the centre is cut, as DeiT's and some EfficientNets' are. Absent: nothing is cut.
+   */
+  readonly squashTo?: readonly [number, number];
   readonly resample: Resample;
   /** Factor from 0..255 to the range that mean and deviation speak of; 1/255 nearly always. */
   readonly rescale: number;
@@ -45,7 +50,13 @@ export function resized(preprocess: ImagePreprocess, size: number): ImagePreproc
   if (!Number.isInteger(size) || size < 1) {
     throw new ConfigError(`The image size must be a positive whole number, got ${size}.`, { size });
   }
-  const { shortSide, height, width } = preprocess;
-  const side = shortSide && Math.round((shortSide * size) / Math.min(height, width));
-  return { ...preprocess, height: size, width: size, ...(side ? { shortSide: side } : {}) };
+  const { shortSide, squashTo, height, width } = preprocess;
+  const scaled = (n: number) => Math.round((n * size) / Math.min(height, width));
+  return {
+    ...preprocess,
+    height: size,
+    width: size,
+    ...(shortSide ? { shortSide: scaled(shortSide) } : {}),
+    ...(squashTo ? { squashTo: [scaled(squashTo[0]), scaled(squashTo[1])] } : {}),
+  };
 }

@@ -22,7 +22,8 @@ let nextParameter = 0;
 export class Parameter {
   /** The placeholder that stands for the parameter in every graph. */
   readonly tensor: Tensor;
-  readonly init: Initializer;
+  /** Makes the starting value; an architecture may set it after its layers are made. */
+  init: Initializer;
   /** `buffer`: not trained and saved with the weights, such as running statistics. */
   readonly kind: 'weight' | 'buffer';
   /** Whether an optimizer may move it. Always false for buffers. */

@@ -1,0 +1,26 @@
+/** Starting values of whole models, as reference implementations set them: by kind of layer. */
+import { Conv2d, type Initializer, Linear, type Module, zerosInit } from '../nn/index.js';
+
+/** A module and everything below it. */
+export function modulesOf(module: Module): Module[] {
+  return [module, ...[...module.children().values()].flatMap(modulesOf)];
+}
+
+/** What layers start from; what is left out keeps PyTorch's own start of the layer. */
+export interface Start {
+  /** Weights of convolutions; their biases then start at zero. */
+  readonly conv?: Initializer;
+  /** Weights of linear layers; their biases then start at zero. */
+  readonly linear?: Initializer;
+}
+
+/** Sets the starting values of all layers in `module`; called at the end of a constructor. */
+export function startFrom(module: Module, { conv, linear }: Start): void {
+  for (const layer of modulesOf(module)) {
+    const init = layer instanceof Conv2d ? conv : layer instanceof Linear ? linear : undefined;
+    if (!init) continue;
+    const { weight, bias } = layer as Conv2d | Linear;
+    weight.init = init;
+    if (bias) bias.init = zerosInit();
+  }
+}
