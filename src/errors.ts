@@ -61,3 +61,13 @@ export class EngineError extends GraftError {
     super(code, message, data, options);
   }
 }
+
+/** A model hub or its cache did not give what was asked for: `code` says why, from `hub-not-found` to `hub-offline`. */
+export class HubError extends GraftError {}
+
+/** Files, folders or the network: something is missing, unreadable, full or refused. */
+export class IoError extends GraftError {
+  constructor(code: string, message: string, data: ErrorData = {}, options?: { cause?: unknown }) {
+    super(code, message, data, options);
+  }
+}

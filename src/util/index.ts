@@ -1,3 +1,4 @@
 /** General helpers that know nothing of tensors or models. */
 export * from './hash.js';
+export * from './nearest.js';
 export * from './random.js';

@@ -1,0 +1,31 @@
+/** Transfer methods, by name. */
+import { ConfigError } from '../errors.js';
+import { nearest } from '../util/index.js';
+import type { MethodDefinition } from './define-method.js';
+import featureExtraction from './inductive/feature-extraction.js';
+import fineTune from './inductive/fine-tune.js';
+import scratch from './inductive/scratch.js';
+
+export * from './define-method.js';
+export { featureExtraction, fineTune, scratch };
+
+const methods: readonly MethodDefinition[] = [featureExtraction, fineTune, scratch];
+
+/** All methods. */
+export function listMethods(): readonly MethodDefinition[] {
+  return methods;
+}
+
+/**
+ * A method by name.
+ * @throws ConfigError naming the nearest ones
+ */
+export function findMethod(name: string): MethodDefinition {
+  const found = methods.find((m) => m.name === name);
+  if (found) return found;
+  const names = methods.map((m) => m.name);
+  throw new ConfigError(
+    `There is no method '${name}'. Did you mean ${nearest(name, names)}? There are: ${names.join(', ')}.`,
+    { method: name, methods: names },
+  );
+}

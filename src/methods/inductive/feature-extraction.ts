@@ -1,0 +1,35 @@
+/** Feature extraction: the trunk stays as it is, a new head learns from what it computes. */
+import { defineMethod, type Phase } from '../define-method.js';
+
+/** Peak learning rate of a fresh linear head on frozen features, with AdamW. */
+export const HEAD_RATE = 3e-3;
+
+/** The phase in which only the head moves. */
+export function headPhase(
+  epochs: number,
+  isHead: (path: string) => boolean,
+  lr = HEAD_RATE,
+): Phase {
+  return {
+    name: 'head',
+    epochs,
+    runs: 'head',
+    trainable: isHead,
+    norms: 'frozen',
+    lr,
+    rate: () => 1,
+    warmup: 0,
+  };
+}
+
+export default defineMethod({
+  name: 'feature-extraction',
+  kind: 'inductive',
+  summary:
+    'Trains a new head on the features of the frozen base; each picture passes the base once.',
+  source:
+    'Donahue et al., "DeCAF", 2014; Kornblith et al., "Do better ImageNet models transfer better?", 2019',
+  streams: [{ name: 'train', labelled: true }],
+  usesBase: true,
+  plan: ({ epochs, hasRole, lr }) => [headPhase(epochs, (path) => hasRole(path, 'head'), lr)],
+});

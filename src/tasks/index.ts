@@ -1,0 +1,3 @@
+/** Tasks: losses, scores, and how outputs are read. */
+export * from './define-task.js';
+export * from './image-classification.js';

@@ -1,0 +1,2 @@
+/** Checkpoints, logs and reports on disk (Node). */
+export * from './checkpoint-folder.js';

@@ -1,0 +1,186 @@
+/** One phase of a run: its training step, its evaluation, and the values they share. */
+import { type Engine, type TrainState, TrainStep } from '../engine/index.js';
+import { EngineError } from '../errors.js';
+import type { HostTensor, Tensor } from '../graph/index.js';
+import type { Phase } from '../methods/index.js';
+import type { ImageClassifier } from '../models/index.js';
+import { Context, variablesOf, type Weights } from '../nn/index.js';
+import type { DeviceTensor } from '../runtime/index.js';
+import type { Metrics, TaskDefinition } from '../tasks/index.js';
+import { applyPhase } from './apply-phase.js';
+import { WeightAverage } from './ema.js';
+import { collect, FEATURES, Forward, type Part, PIXELS } from './forward.js';
+import { type OptimizerChoice, optimizerOf } from './optimizer-plan.js';
+import type { BatchStream, StreamBatch } from './stream.js';
+
+/** What a phase is run with. */
+export interface PhaseRunOptions {
+  readonly engine: Engine;
+  readonly model: ImageClassifier;
+  readonly task: TaskDefinition;
+  readonly phase: Phase;
+  readonly weights: Weights;
+  readonly train: BatchStream;
+  readonly valid: BatchStream | null;
+  /** Optimizer updates of the whole phase. */
+  readonly steps: number;
+  readonly optimizer: OptimizerChoice;
+  /** Limit of the gradient's global 2-norm. */
+  readonly clipNorm: number;
+  /** Decay of the average of the weights; absent: no average. */
+  readonly ema: number | undefined;
+  readonly seed: number;
+}
+
+/** A phase being run. */
+export class PhaseRun {
+  private readonly step: TrainStep;
+  private readonly options: PhaseRunOptions;
+  private readonly average: WeightAverage | null;
+  private readonly constants: Weights;
+  private evaluation: Forward | undefined;
+
+  private constructor(
+    options: PhaseRunOptions,
+    step: TrainStep,
+    average: WeightAverage | null,
+    constants: Weights,
+  ) {
+    this.options = options;
+    this.step = step;
+    this.average = average;
+    this.constants = constants;
+  }
+
+  static async create(options: PhaseRunOptions): Promise<PhaseRun> {
+    const { engine, model, phase, weights, task, ema } = options;
+    applyPhase(model, phase);
+    const { parameters, buffers, constants } = variablesOf(model, weights);
+    const step = await TrainStep.create(engine, {
+      parameters,
+      buffers,
+      constants,
+      optimizer: optimizerOf(options.optimizer, phase, options.steps),
+      clip: { norm: options.clipNorm },
+      seed: options.seed,
+      trace: (batch, key) => {
+        const context = new Context({ training: true, key });
+        const y =
+          phase.runs === 'head'
+            ? model.classify(batch[FEATURES]!, context)
+            : model.forward(batch[PIXELS]!, context);
+        return { ...task.loss(y, batch), updates: context.updates };
+      },
+    });
+    const moving = new Map(
+      [...parameters, ...buffers].map(({ name, tensor, value }) => [name, { tensor, value }]),
+    );
+    const average =
+      ema === undefined ? null : await WeightAverage.create(engine, step, moving, ema);
+    const fixed = new Map([...weights].filter(([path]) => !moving.has(path)));
+    return new PhaseRun(options, step, average, fixed);
+  }
+
+  /**
+   * One optimizer update.
+   * @throws EngineError `non-finite` when the loss is no number, before it can be saved
+   */
+  async update(window: readonly StreamBatch[]) {
+    const result = await this.step.step(window.map((b) => b.feeds));
+    const { loss, gradientNorm = 0 } = result;
+    if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm)) {
+      throw new EngineError(
+        'non-finite',
+        `The loss became ${loss} and the gradient's norm ${gradientNorm} at step ${this.step.steps} of phase '${this.options.phase.name}'. Lower the learning rate (--lr), and look for broken samples.`,
+        { loss, gradientNorm, step: this.step.steps },
+      );
+    }
+    await this.average?.update();
+    return result;
+  }
+
+  /** Optimizer updates done in this phase. */
+  get updates(): number {
+    return this.step.steps;
+  }
+
+  /** Where training batches come from. */
+  get train(): BatchStream {
+    return this.options.train;
+  }
+
+  /** Paths of the weights and statistics that move. */
+  moving(): string[] {
+    return [...this.options.weights.keys()].filter((path) => !this.constants.has(path));
+  }
+
+  /** Logits of the validation part and their scores; null when there is none. */
+  async evaluate(): Promise<Metrics | null> {
+    const { valid, task } = this.options;
+    if (!valid) return null;
+    const logits = await this.logits(valid);
+    return task.score({
+      logits: logits.data as Float32Array,
+      classes: logits.shape[1]!,
+      labels: Int32Array.from(valid.labels),
+    });
+  }
+
+  /** Values of all weights; the averages when there are any and they are asked for. */
+  async weights(averaged: boolean): Promise<Weights> {
+    const values: Weights = new Map(this.options.weights);
+    for (const path of values.keys()) {
+      const tensor = this.tensorOf(path);
+      if (this.step.variables.has(tensor)) {
+        values.set(path, await this.step.variables.read(tensor));
+      }
+    }
+    if (averaged && this.average) {
+      for (const [path, value] of await this.average.read()) values.set(path, value);
+    }
+    return values;
+  }
+
+  /** The optimizer's part of the step's state, and the averages. */
+  async state(): Promise<{ train: TrainState; average: Map<string, HostTensor> }> {
+    return {
+      train: await this.step.save(),
+      average: (await this.average?.read()) ?? new Map(),
+    };
+  }
+
+  /** Restores a state, see {@link PhaseRun.state}. */
+  async restore(train: TrainState, average: ReadonlyMap<string, HostTensor>): Promise<void> {
+    await this.step.load(train);
+    await this.average?.write(average);
+  }
+
+  free(): void {
+    this.average?.free();
+    this.step.free();
+  }
+
+  private tensorOf(path: string): Tensor {
+    return this.options.model.parameters().get(path)!.tensor;
+  }
+
+  private logits(stream: BatchStream): Promise<HostTensor> {
+    const { engine, model, phase } = this.options;
+    const part: Part = phase.runs === 'head' ? 'head' : 'all';
+    const name = part === 'head' ? FEATURES : PIXELS;
+    const feeds: Record<string, DeviceTensor> = {
+      ...this.step.variables.feeds(),
+      ...this.average?.feeds(),
+    };
+    return collect(stream, async (first) => {
+      this.evaluation ??= await Forward.compile(
+        engine,
+        model,
+        part,
+        first.feeds[name]!.shape,
+        this.constants,
+      );
+      return (batch) => this.evaluation!.run(batch.feeds[name]!, feeds);
+    });
+  }
+}

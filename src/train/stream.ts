@@ -1,0 +1,55 @@
+/** Where the loop gets its batches from. */
+import type { Batch } from '../engine/index.js';
+import type { HostTensor } from '../graph/index.js';
+
+/** One batch, by placeholder name, and which samples it holds. */
+export interface StreamBatch {
+  readonly feeds: Batch;
+  /** Positions in the stream's samples; -1 for padding. */
+  readonly indices: readonly number[];
+}
+
+/** Which batches are asked for. */
+export interface ReadOptions {
+  /** Pass over the data, from 0; it keys order and augmentation. */
+  readonly epoch: number;
+  /** Batches to leave out at the start: where an interrupted pass goes on. */
+  readonly from?: number;
+  /** True: shuffled and augmented; false: every sample once, in order, as it is evaluated. */
+  readonly training: boolean;
+}
+
+/** A set of samples that can be read again and again; all batches have one signature. */
+export interface BatchStream {
+  readonly samples: number;
+  readonly batchSize: number;
+  /** Class of each sample. */
+  readonly labels: readonly number[];
+  /**
+   * Stands for the samples and for how they are prepared when they are evaluated, so that what was
+   * computed from them can be kept.
+   */
+  readonly fingerprint: string;
+  read(options: ReadOptions): AsyncIterable<StreamBatch>;
+  /**
+   * What the loss reads beside the model's output (targets and weights), for samples chosen by
+   * their positions; -1 is padding, of weight 0.
+   */
+  labelFeeds(indices: readonly number[], training: boolean): Batch;
+}
+
+/** Batches in one pass over a stream. */
+export function batchesOf({ samples, batchSize }: BatchStream): number {
+  return Math.ceil(samples / batchSize);
+}
+
+/** The rows of a batch that are no padding: [row, sample]. */
+export function rowsOf(indices: readonly number[]): [number, number][] {
+  return indices.flatMap((sample, row) => (sample < 0 ? [] : [[row, sample] as [number, number]]));
+}
+
+/** Row `row` of a float32 tensor, as a view. */
+export function rowView({ data, shape }: HostTensor, row: number): Float32Array {
+  const width = shape.slice(1).reduce((a, b) => a * b, 1);
+  return (data as Float32Array).subarray(row * width, (row + 1) * width);
+}

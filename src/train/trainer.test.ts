@@ -1,0 +1,276 @@
+import { describe, expect, test } from 'vitest';
+import { testEngine } from '../../test/support/engine.js';
+import { filled, hostTensor, type Tensor } from '../graph/index.js';
+import { fineTune, type Phase, scratch } from '../methods/index.js';
+import { ImageClassifier } from '../models/index.js';
+import { BatchNorm, type Context, Conv2d, Dropout, initialize, Linear } from '../nn/index.js';
+import { globalAvgPool, relu, reshape } from '../ops/index.js';
+import { imageClassification } from '../tasks/index.js';
+import { KeyedRandom } from '../util/index.js';
+import type { TrainEvent } from './events.js';
+import { type Checkpoint, MemoryCheckpoints } from './state.js';
+import { type BatchStream, type ReadOptions, rowsOf } from './stream.js';
+import { Trainer, type TrainerOptions } from './trainer.js';
+
+class Small extends ImageClassifier {
+  readonly conv = new Conv2d(1, 6, 3, { padding: 1, bias: false });
+  readonly norm = new BatchNorm(6);
+  readonly dropout: Dropout;
+  head = new Linear(6, 3);
+
+  constructor(rate = 0.2) {
+    super();
+    this.dropout = new Dropout(rate);
+  }
+
+  features(x: Tensor, context: Context) {
+    return relu(this.norm.forward(this.conv.forward(x), context));
+  }
+  pool(features: Tensor) {
+    return reshape(globalAvgPool(features), [features.shape[0]!, 6]);
+  }
+  classify(pooled: Tensor, context: Context) {
+    return this.head.forward(this.dropout.forward(pooled, context));
+  }
+  replaceHead(classes: number) {
+    this.head = new Linear(6, classes);
+  }
+  layerGroups() {
+    return ['conv', 'norm', 'head'];
+  }
+}
+
+const SIZE = 6;
+
+/** Stripes across, stripes down, noise; the same sample is the same picture for everybody. */
+class Toy implements BatchStream {
+  readonly fingerprint: string;
+  readonly labels: readonly number[];
+  readonly samples: number;
+  readonly batchSize = 8;
+  reads = 0;
+
+  constructor(
+    samples: number,
+    readonly seed: number,
+  ) {
+    this.samples = samples;
+    this.labels = Array.from({ length: samples }, (_, i) => i % 3);
+    this.fingerprint = `toy:${samples}:${seed}`;
+  }
+
+  async *read({ epoch, from = 0, training }: ReadOptions) {
+    this.reads++;
+    const order = training
+      ? KeyedRandom.of(this.seed).fold(epoch).permutation(this.samples)
+      : Uint32Array.from({ length: this.samples }, (_, i) => i);
+    for (let start = from * this.batchSize; start < this.samples; start += this.batchSize) {
+      const indices = Array.from({ length: this.batchSize }, (_, i) => order[start + i] ?? -1);
+      const pixels = filled('float32', [this.batchSize, 1, SIZE, SIZE], 0);
+      for (const [row, sample] of rowsOf(indices)) {
+        const random = KeyedRandom.of(this.seed)
+          .fold(sample)
+          .fold(training ? epoch : 'plain');
+        for (let i = 0; i < SIZE * SIZE; i++) {
+          const stripe = [Math.floor(i / SIZE) & 1, (i % SIZE) & 1, 0.5][this.labels[sample]!]!;
+          pixels.data[row * SIZE * SIZE + i] = stripe + 0.3 * random.normal(i);
+        }
+      }
+      yield { feeds: { pixels, ...this.labelFeeds(indices) }, indices };
+    }
+  }
+
+  labelFeeds(indices: readonly number[]) {
+    const targets = filled('float32', [indices.length, 3], 0);
+    for (const [row, sample] of rowsOf(indices)) targets.data[row * 3 + this.labels[sample]!] = 1;
+    const weights = hostTensor(
+      'float32',
+      [indices.length],
+      indices.map((i) => (i < 0 ? 0 : 1)),
+    );
+    return { targets, weights };
+  }
+}
+
+const isHead = (path: string) => path.startsWith('head.');
+
+async function options(changes: Partial<TrainerOptions> = {}): Promise<TrainerOptions> {
+  const model = new Small();
+  const phases = scratch.plan({ model, hasRole: isHead, epochs: 4, lr: 0.02 });
+  return {
+    engine: await testEngine(),
+    model,
+    structure: 'small',
+    weights: initialize(model, 1),
+    isHead,
+    task: imageClassification,
+    phases,
+    train: new Toy(43, 1),
+    valid: new Toy(30, 2),
+    optimizer: { name: 'adamw', weightDecay: 0.01 },
+    clipNorm: 1,
+    accumulate: 1,
+    seed: 3,
+    checkpoints: new MemoryCheckpoints(),
+    ...changes,
+  };
+}
+
+const plain = (weights: ReadonlyMap<string, { data: ArrayLike<number | bigint> }>) =>
+  [...weights].map(([path, { data }]) => [path, [...Array.from(data)]]);
+
+/** Head first, then everything by batch statistics, with everything random switched on. */
+function twoPhases(model: Small): Phase[] {
+  const [head] = fineTune.plan({ model, hasRole: isHead, epochs: 3 });
+  const [all] = scratch.plan({ model, hasRole: isHead, epochs: 2, lr: 0.02 });
+  return [{ ...head!, epochs: 2 }, all!];
+}
+
+describe('training', () => {
+  test('learns a toy problem, reports every step and pass, keeps the best model', async () => {
+    const events: TrainEvent[] = [];
+    const made = await options({ listener: (e) => events.push(e) });
+    const phases = made.phases.map((p) => ({ ...p, epochs: 12 }));
+    const result = await new Trainer({ ...made, phases }).run();
+    expect(result.best!.metrics.accuracy).toBeGreaterThan(0.85);
+    expect(events.filter((e) => e.type === 'step')).toHaveLength(12 * 6);
+    const epochs = events.flatMap((e) => (e.type === 'epoch' ? [e] : []));
+    expect(epochs.map((e) => e.epoch)).toEqual(Array.from({ length: 12 }, (_, i) => i + 1));
+    const accuracies = epochs.map((e) => e.valid!.accuracy!);
+    expect(result.best!.metrics.accuracy).toBe(Math.max(...accuracies));
+    expect(plain(result.weights)).toEqual(plain((await made.checkpoints.best())!));
+  });
+
+  test('a frozen trunk is computed once and stays as it was, statistics too', async () => {
+    const train = new Toy(43, 1);
+    const made = await options({ train });
+    const [head] = fineTune.plan({ model: made.model, hasRole: isHead, epochs: 1 });
+    const result = await new Trainer({ ...made, phases: [{ ...head!, epochs: 5 }] }).run();
+    expect(train.reads).toBe(1);
+    for (const [path, value] of made.weights) {
+      const same = [...value.data].every((v, i) => v === result.weights.get(path)!.data[i]);
+      expect([path, same]).toEqual([path, !isHead(path)]);
+    }
+  });
+
+  test('frozen norms keep their statistics while the rest moves', async () => {
+    const made = await options();
+    const phases = fineTune.plan({ model: made.model, hasRole: isHead, epochs: 3 });
+    expect(phases.map((p) => [p.name, p.epochs])).toEqual([
+      ['head', 1],
+      ['all', 2],
+    ]);
+    const result = await new Trainer({ ...made, phases, valid: null }).run();
+    const moved = [...made.weights].filter(([path, value]) =>
+      [...value.data].some((v, i) => v !== result.weights.get(path)!.data[i]),
+    );
+    expect(moved.map(([path]) => path)).toEqual(['conv.weight', 'head.weight', 'head.bias']);
+  });
+
+  test('rates fall from the head to the input', async () => {
+    const { model } = await options();
+    const all = fineTune.plan({ model, hasRole: isHead, epochs: 6 })[1]!;
+    expect(all.rate('head.weight')).toBe(1);
+    expect(all.rate('conv.weight')).toBeCloseTo(0.1, 12);
+    expect(all.rate('norm.weight')).toBeCloseTo(Math.sqrt(0.1), 12);
+  });
+
+  test('accumulated windows give what one large batch gives, the partial last one too', async () => {
+    const trained = async (batch: number, accumulate: number) => {
+      const model = new Small(0);
+      const [all] = scratch.plan({ model, hasRole: isHead, epochs: 2, lr: 0.02 });
+      const made = await options({
+        model,
+        weights: initialize(model, 1),
+        phases: [{ ...all!, norms: 'frozen' }],
+        train: new Toy(43, 1, batch),
+        valid: null,
+        accumulate,
+      });
+      return new Trainer(made).run();
+    };
+    const [one, many] = [await trained(24, 1), await trained(8, 3)];
+    expect([one.steps, many.steps]).toEqual([4, 4]);
+    const [a, b] = [plain(one.weights).flat(2), plain(many.weights).flat(2)] as number[][];
+    for (const [i, value] of a!.entries()) {
+      if (typeof value === 'number') expect(b![i]).toBeCloseTo(value, 4);
+    }
+  });
+
+  test('early stopping ends a phase, and a resumed run stops where the straight one did', async () => {
+    const events: TrainEvent[] = [];
+    const checkpoints = new MemoryCheckpoints();
+    // A rate of nothing: no pass is better than the first.
+    const made = await options({ patience: 2, checkpoints, listener: (e) => events.push(e) });
+    const phases = made.phases.map((p) => ({ ...p, lr: 0, epochs: 9, norms: 'frozen' as const }));
+    const result = await new Trainer({ ...made, phases }).run();
+    expect(result.epochs).toBe(3);
+    expect(events.filter((e) => e.type === 'early-stop')).toHaveLength(1);
+    const again = await new Trainer({ ...made, phases, resume: true }).run();
+    expect(again.epochs).toBe(3);
+  });
+
+  test('the average of the weights follows its formula and is what is evaluated', async () => {
+    const seen: Checkpoint[] = [];
+    class Spy extends MemoryCheckpoints {
+      override async save(c: Checkpoint) {
+        seen.push(c);
+        await super.save(c);
+      }
+    }
+    const made = await options({ ema: 0.9, checkpoints: new Spy(), checkpointEvery: 1 });
+    await new Trainer(made).run();
+    const start = made.weights.get('head.bias')!.data[0] as number;
+    const [first, second] = seen;
+    const w1 = first!.weights.get('head.bias')!.data[0] as number;
+    const w2 = second!.weights.get('head.bias')!.data[0] as number;
+    const a1 = 0.9 * start + 0.1 * w1;
+    expect(first!.average.get('head.bias')!.data[0]).toBeCloseTo(a1, 6);
+    expect(second!.average.get('head.bias')!.data[0]).toBeCloseTo(0.9 * a1 + 0.1 * w2, 6);
+    const best = (await made.checkpoints.best())!;
+    const averages = seen.map((c) => c.average.get('head.bias')!.data[0]);
+    expect(averages).toContain(best.get('head.bias')!.data[0]);
+  });
+
+  test('a loss that is no number stops the run and is not saved', async () => {
+    const checkpoints = new MemoryCheckpoints();
+    const made = await options({ checkpoints });
+    made.weights.set('head.bias', hostTensor('float32', [3], [Number.NaN, 0, 0]));
+    await expect(new Trainer(made).run()).rejects.toMatchObject({ code: 'non-finite' });
+    expect(await checkpoints.latest()).toBeNull();
+  });
+});
+
+describe('a run interrupted at any step and resumed ends in the same bits', () => {
+  test.each([1, 5, 6, 7, 13, 18, 20])('step %i', async (stop) => {
+    const common = { ema: 0.9, accumulate: 1, checkpointEvery: 1 } as const;
+    const straight = await options(common);
+    const phases = twoPhases(straight.model as Small);
+    const wanted = await new Trainer({ ...straight, phases }).run();
+
+    const checkpoints = new MemoryCheckpoints();
+    const abort = new AbortController();
+    const first = await options({
+      ...common,
+      checkpoints,
+      signal: abort.signal,
+      listener: (e) => e.type === 'step' && e.step === stop && abort.abort(),
+    });
+    const broken = await new Trainer({ ...first, phases: twoPhases(first.model as Small) }).run();
+    expect(broken).toMatchObject({ interrupted: true, steps: stop });
+
+    const second = await options({ ...common, checkpoints, resume: true });
+    const events: TrainEvent[] = [];
+    const result = await new Trainer({
+      ...second,
+      phases: twoPhases(second.model as Small),
+      listener: (e) => events.push(e),
+    }).run();
+    expect(events[0]).toEqual({ type: 'resume', step: stop });
+    expect(result.best).toEqual(wanted.best);
+    expect(plain(result.weights)).toEqual(plain(wanted.weights));
+    expect(plain((await checkpoints.latest())!.weights)).toEqual(
+      plain((await straight.checkpoints.latest())!.weights),
+    );
+  });
+});
