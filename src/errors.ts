@@ -55,6 +55,13 @@ export class WeightsError extends GraftError {
   }
 }
 
+/** Data that cannot be learned from: no pictures, one class only, labels that contradict, a damaged file. */
+export class DataError extends GraftError {
+  constructor(message: string, data: ErrorData = {}, options?: { cause?: unknown; code?: string }) {
+    super(options?.code ?? 'data', message, data, options);
+  }
+}
+
 /** The execution engine failed: session creation, a missing provider, a run, a NaN located. */
 export class EngineError extends GraftError {
   constructor(code: string, message: string, data: ErrorData = {}, options?: { cause?: unknown }) {
