@@ -47,14 +47,14 @@ class Toy implements BatchStream {
   readonly fingerprint: string;
   readonly labels: readonly number[];
   readonly samples: number;
-  readonly batchSize = 8;
+  readonly batchSize: number;
+  readonly seed: number;
   reads = 0;
 
-  constructor(
-    samples: number,
-    readonly seed: number,
-  ) {
+  constructor(samples: number, seed: number, batchSize = 8) {
     this.samples = samples;
+    this.seed = seed;
+    this.batchSize = batchSize;
     this.labels = Array.from({ length: samples }, (_, i) => i % 3);
     this.fingerprint = `toy:${samples}:${seed}`;
   }
@@ -130,12 +130,12 @@ describe('training', () => {
   test('learns a toy problem, reports every step and pass, keeps the best model', async () => {
     const events: TrainEvent[] = [];
     const made = await options({ listener: (e) => events.push(e) });
-    const phases = made.phases.map((p) => ({ ...p, epochs: 12 }));
+    const phases = made.phases.map((p) => ({ ...p, epochs: 20 }));
     const result = await new Trainer({ ...made, phases }).run();
     expect(result.best!.metrics.accuracy).toBeGreaterThan(0.85);
-    expect(events.filter((e) => e.type === 'step')).toHaveLength(12 * 6);
+    expect(events.filter((e) => e.type === 'step')).toHaveLength(20 * 6);
     const epochs = events.flatMap((e) => (e.type === 'epoch' ? [e] : []));
-    expect(epochs.map((e) => e.epoch)).toEqual(Array.from({ length: 12 }, (_, i) => i + 1));
+    expect(epochs.map((e) => e.epoch)).toEqual(Array.from({ length: 20 }, (_, i) => i + 1));
     const accuracies = epochs.map((e) => e.valid!.accuracy!);
     expect(result.best!.metrics.accuracy).toBe(Math.max(...accuracies));
     expect(plain(result.weights)).toEqual(plain((await made.checkpoints.best())!));
