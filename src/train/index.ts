@@ -3,6 +3,7 @@ export * from './apply-phase.js';
 export * from './events.js';
 export * from './features.js';
 export * from './forward.js';
+export * from './grad-cam.js';
 export * from './optimizer-plan.js';
 export * from './phase-run.js';
 export * from './state.js';

@@ -1,101 +1,18 @@
 import { describe, expect, test } from 'vitest';
 import { testEngine } from '../../test/support/engine.js';
-import { filled, hostTensor, type Tensor } from '../graph/index.js';
+import { SmallClassifier, ToyImages } from '../../test/support/toy-images.js';
+import { hostTensor } from '../graph/index.js';
 import { fineTune, type Phase, scratch } from '../methods/index.js';
-import { ImageClassifier } from '../models/index.js';
-import { BatchNorm, type Context, Conv2d, Dropout, initialize, Linear } from '../nn/index.js';
-import { globalAvgPool, relu, reshape } from '../ops/index.js';
+import { initialize } from '../nn/index.js';
 import { imageClassification } from '../tasks/index.js';
-import { KeyedRandom } from '../util/index.js';
 import type { TrainEvent } from './events.js';
 import { type Checkpoint, MemoryCheckpoints } from './state.js';
-import { type BatchStream, type ReadOptions, rowsOf } from './stream.js';
 import { Trainer, type TrainerOptions } from './trainer.js';
-
-class Small extends ImageClassifier {
-  readonly conv = new Conv2d(1, 6, 3, { padding: 1, bias: false });
-  readonly norm = new BatchNorm(6);
-  readonly dropout: Dropout;
-  head = new Linear(6, 3);
-
-  constructor(rate = 0.2) {
-    super();
-    this.dropout = new Dropout(rate);
-  }
-
-  features(x: Tensor, context: Context) {
-    return relu(this.norm.forward(this.conv.forward(x), context));
-  }
-  pool(features: Tensor) {
-    return reshape(globalAvgPool(features), [features.shape[0]!, 6]);
-  }
-  classify(pooled: Tensor, context: Context) {
-    return this.head.forward(this.dropout.forward(pooled, context));
-  }
-  replaceHead(classes: number) {
-    this.head = new Linear(6, classes);
-  }
-  layerGroups() {
-    return ['conv', 'norm', 'head'];
-  }
-}
-
-const SIZE = 6;
-
-/** Stripes across, stripes down, noise; the same sample is the same picture for everybody. */
-class Toy implements BatchStream {
-  readonly fingerprint: string;
-  readonly labels: readonly number[];
-  readonly samples: number;
-  readonly batchSize: number;
-  readonly seed: number;
-  reads = 0;
-
-  constructor(samples: number, seed: number, batchSize = 8) {
-    this.samples = samples;
-    this.seed = seed;
-    this.batchSize = batchSize;
-    this.labels = Array.from({ length: samples }, (_, i) => i % 3);
-    this.fingerprint = `toy:${samples}:${seed}`;
-  }
-
-  async *read({ epoch, from = 0, training }: ReadOptions) {
-    this.reads++;
-    const order = training
-      ? KeyedRandom.of(this.seed).fold(epoch).permutation(this.samples)
-      : Uint32Array.from({ length: this.samples }, (_, i) => i);
-    for (let start = from * this.batchSize; start < this.samples; start += this.batchSize) {
-      const indices = Array.from({ length: this.batchSize }, (_, i) => order[start + i] ?? -1);
-      const pixels = filled('float32', [this.batchSize, 1, SIZE, SIZE], 0);
-      for (const [row, sample] of rowsOf(indices)) {
-        const random = KeyedRandom.of(this.seed)
-          .fold(sample)
-          .fold(training ? epoch : 'plain');
-        for (let i = 0; i < SIZE * SIZE; i++) {
-          const stripe = [Math.floor(i / SIZE) & 1, (i % SIZE) & 1, 0.5][this.labels[sample]!]!;
-          pixels.data[row * SIZE * SIZE + i] = stripe + 0.3 * random.normal(i);
-        }
-      }
-      yield { feeds: { pixels, ...this.labelFeeds(indices) }, indices };
-    }
-  }
-
-  labelFeeds(indices: readonly number[]) {
-    const targets = filled('float32', [indices.length, 3], 0);
-    for (const [row, sample] of rowsOf(indices)) targets.data[row * 3 + this.labels[sample]!] = 1;
-    const weights = hostTensor(
-      'float32',
-      [indices.length],
-      indices.map((i) => (i < 0 ? 0 : 1)),
-    );
-    return { targets, weights };
-  }
-}
 
 const isHead = (path: string) => path.startsWith('head.');
 
 async function options(changes: Partial<TrainerOptions> = {}): Promise<TrainerOptions> {
-  const model = new Small();
+  const model = new SmallClassifier();
   const phases = scratch.plan({ model, hasRole: isHead, epochs: 4, lr: 0.02 });
   return {
     engine: await testEngine(),
@@ -105,8 +22,8 @@ async function options(changes: Partial<TrainerOptions> = {}): Promise<TrainerOp
     isHead,
     task: imageClassification,
     phases,
-    train: new Toy(43, 1),
-    valid: new Toy(30, 2),
+    train: new ToyImages(43, 1),
+    valid: new ToyImages(30, 2),
     optimizer: { name: 'adamw', weightDecay: 0.01 },
     clipNorm: 1,
     accumulate: 1,
@@ -120,7 +37,7 @@ const plain = (weights: ReadonlyMap<string, { data: ArrayLike<number | bigint> }
   [...weights].map(([path, { data }]) => [path, [...Array.from(data)]]);
 
 /** Head first, then everything by batch statistics, with everything random switched on. */
-function twoPhases(model: Small): Phase[] {
+function twoPhases(model: SmallClassifier): Phase[] {
   const [head] = fineTune.plan({ model, hasRole: isHead, epochs: 3 });
   const [all] = scratch.plan({ model, hasRole: isHead, epochs: 2, lr: 0.02 });
   return [{ ...head!, epochs: 2 }, all!];
@@ -142,7 +59,7 @@ describe('training', () => {
   });
 
   test('a frozen trunk is computed once and stays as it was, statistics too', async () => {
-    const train = new Toy(43, 1);
+    const train = new ToyImages(43, 1);
     const made = await options({ train });
     const [head] = fineTune.plan({ model: made.model, hasRole: isHead, epochs: 1 });
     const result = await new Trainer({ ...made, phases: [{ ...head!, epochs: 5 }] }).run();
@@ -177,13 +94,13 @@ describe('training', () => {
 
   test('accumulated windows give what one large batch gives, the partial last one too', async () => {
     const trained = async (batch: number, accumulate: number) => {
-      const model = new Small(0);
+      const model = new SmallClassifier(0);
       const [all] = scratch.plan({ model, hasRole: isHead, epochs: 2, lr: 0.02 });
       const made = await options({
         model,
         weights: initialize(model, 1),
         phases: [{ ...all!, norms: 'frozen' }],
-        train: new Toy(43, 1, batch),
+        train: new ToyImages(43, 1, batch),
         valid: null,
         accumulate,
       });
@@ -245,7 +162,7 @@ describe('a run interrupted at any step and resumed ends in the same bits', () =
   test.each([1, 5, 6, 7, 13, 18, 20])('step %i', async (stop) => {
     const common = { ema: 0.9, accumulate: 1, checkpointEvery: 1 } as const;
     const straight = await options(common);
-    const phases = twoPhases(straight.model as Small);
+    const phases = twoPhases(straight.model as SmallClassifier);
     const wanted = await new Trainer({ ...straight, phases }).run();
 
     const checkpoints = new MemoryCheckpoints();
@@ -256,14 +173,17 @@ describe('a run interrupted at any step and resumed ends in the same bits', () =
       signal: abort.signal,
       listener: (e) => e.type === 'step' && e.step === stop && abort.abort(),
     });
-    const broken = await new Trainer({ ...first, phases: twoPhases(first.model as Small) }).run();
+    const broken = await new Trainer({
+      ...first,
+      phases: twoPhases(first.model as SmallClassifier),
+    }).run();
     expect(broken).toMatchObject({ interrupted: true, steps: stop });
 
     const second = await options({ ...common, checkpoints, resume: true });
     const events: TrainEvent[] = [];
     const result = await new Trainer({
       ...second,
-      phases: twoPhases(second.model as Small),
+      phases: twoPhases(second.model as SmallClassifier),
       listener: (e) => events.push(e),
     }).run();
     expect(events[0]).toEqual({ type: 'resume', step: stop });

@@ -1,0 +1,2 @@
+import { Command } from 'commander';
+const p = new Command('graft'); p.parse();
