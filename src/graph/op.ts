@@ -69,8 +69,11 @@ export interface GraphBody {
   readonly outputs: readonly Tensor[];
 }
 
-/** Family of execution provider that a graph is encoded for; some lowerings differ. */
-export type OnnxTarget = 'cpu' | 'wasm' | 'webgpu' | 'cuda';
+/**
+ * Family of execution provider that a graph is encoded for; some lowerings differ. `portable` is
+ * none of them: operators of the ONNX standard only, for a file that any runtime may read.
+ */
+export type OnnxTarget = 'cpu' | 'wasm' | 'webgpu' | 'cuda' | 'portable';
 
 /** What an operation uses to write itself as ONNX. Implemented by the encoder in `onnx/`. */
 export interface OnnxEmitter {

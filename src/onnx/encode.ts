@@ -20,6 +20,7 @@ import {
   type OnnxSubgraph,
   type OnnxTarget,
   type Tensor,
+  type TensorData,
   type TensorType,
   toposort,
 } from '../graph/index.js';
@@ -41,6 +42,19 @@ import {
 export const OPSET = 21;
 /** IR version that goes with {@link OPSET}. */
 const IR_VERSION = 10n;
+/**
+ * Opset and IR version of portable models: older, so that more runtimes know them, and new enough
+ * for Gelu. Operators are written alike in both opsets.
+ */
+const PORTABLE_OPSET = 20;
+const PORTABLE_IR_VERSION = 9n;
+/** Operators that {@link OPSET} defines anew; a file that carries one cannot be of an older opset. */
+const DEFINED_ANEW = new Set([
+  'DequantizeLinear',
+  'GroupNormalization',
+  'QLinearMatMul',
+  'QuantizeLinear',
+]);
 /** Constants of at least this many bytes are kept outside the model. */
 const EXTERNAL_BYTES = 4096;
 
@@ -81,6 +95,8 @@ export interface EncodeOptions {
    * graphs of equal structure encode to equal bytes; a file for others wants names.
    */
   readonly keepNames?: boolean;
+  /** Names of constants by their data; the others are numbered. */
+  readonly constantNames?: ReadonlyMap<TensorData, string>;
 }
 
 function bytesOf(value: HostTensor): Uint8Array {
@@ -158,6 +174,8 @@ interface Shared {
   readonly opsets: Map<string, number>;
   /** Put before names that the encoder makes up, where names of the caller stand beside them. */
   readonly prefix: string;
+  /** Names that are still to be given. */
+  readonly constantNames: Map<TensorData, string>;
   next: number;
 }
 
@@ -223,6 +241,13 @@ class GraphEncoder implements OnnxEmitter {
     options: { readonly domain?: string; readonly outputs?: number | readonly boolean[] } = {},
   ): string[] {
     const { domain = '', outputs = 1 } = options;
+    if (domain === '' && DEFINED_ANEW.has(opType)) this.opset('', OPSET);
+    if (this.target === 'portable' && domain !== '') {
+      throw new ConfigError(
+        `encode: ${this.current?.describe() ?? opType} is the operator ${opType} of '${domain}', which is not in the ONNX standard: a portable file cannot hold it. Replace the layer.`,
+        { opType, domain },
+      );
+    }
     const mask = typeof outputs === 'number' ? new Array<boolean>(outputs).fill(true) : outputs;
     const id = this.shared.next++;
     const output = mask.map((wanted, i) =>
@@ -258,7 +283,10 @@ class GraphEncoder implements OnnxEmitter {
     const key = `${formatType(value)}${large ? `@${identityOf(value.data)}` : `:${bytesOf(value).join(',')}`}`;
     const known = shared.constants.get(key);
     if (known !== undefined) return known;
-    const name = `${shared.prefix}c${shared.constants.size}`;
+    const given = shared.constantNames.get(value.data);
+    // The same values in another shape are a constant of their own.
+    shared.constantNames.delete(value.data);
+    const name = given ?? `${shared.prefix}c${shared.constants.size}`;
     shared.constants.set(key, name);
     if (large) {
       shared.external.push({ path: name, data: bytesOf(value) });
@@ -366,14 +394,17 @@ class GraphEncoder implements OnnxEmitter {
 
 /**
  * Encodes the graph of `outputs`. Placeholders become inputs under their own names.
- * @throws ConfigError when two placeholders share a name
+ * @throws ConfigError when two placeholders share a name, or the target is `portable` and an
+ *   operator is not in the ONNX standard
  */
 export function encode({
   outputs,
   target = 'cpu',
   channelBlock = 0,
   keepNames = false,
+  constantNames = new Map(),
 }: EncodeOptions): EncodedModel {
+  const portable = target === 'portable';
   const shared: Shared = {
     target,
     channelBlock,
@@ -382,11 +413,12 @@ export function encode({
     initializers: [],
     constants: new Map(),
     opsets: new Map([
-      ['', OPSET],
-      ['com.microsoft', 1],
+      ['', portable ? PORTABLE_OPSET : OPSET],
+      ...(portable ? [] : ([['com.microsoft', 1]] as const)),
       ...(channelBlock > 0 ? ([[BLOCKED_DOMAIN, 1]] as const) : []),
     ]),
     prefix: keepNames ? 'graft.' : '',
+    constantNames: new Map(constantNames),
     next: 0,
   };
   const names = new Map<Tensor, string>();
@@ -420,7 +452,7 @@ export function encode({
     values.map((v) => v.onnxName),
   );
   const model = create(ModelSchema, {
-    irVersion: IR_VERSION,
+    irVersion: shared.opsets.get('')! > PORTABLE_OPSET ? IR_VERSION : PORTABLE_IR_VERSION,
     producerName: 'graftml',
     opsetImport: [...shared.opsets].map(([domain, version]) => ({
       domain,

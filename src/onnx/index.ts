@@ -1,5 +1,7 @@
 /** ONNX models in and out. */
+export * from './annotate.js';
 export * from './encode.js';
+export * from './free-batch.js';
 export * from './import/index.js';
 export * from './read.js';
 export type { ExternalReader } from './tensor-value.js';

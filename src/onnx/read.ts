@@ -37,6 +37,8 @@ export interface OnnxModel {
   readonly functions: ReadonlyMap<string, FunctionProto>;
   /** Paths of the files beside the model that hold weights. */
   readonly externalPaths: readonly string[];
+  /** What the file says about itself, such as labels; the last of two entries of one key holds. */
+  readonly metadata: ReadonlyMap<string, string>;
 }
 
 /** The default domain has two spellings. */
@@ -194,6 +196,7 @@ export function readOnnx(bytes: Uint8Array): OnnxModel {
     opsets,
     functions,
     externalPaths: [...paths],
+    metadata: new Map(proto.metadataProps.map(({ key, value }) => [key, value])),
   };
 }
 

@@ -88,6 +88,7 @@ export const siluOp = activation<undefined>(
     return [mul(dy, add(s, mul(y!, sub(1, s))))];
   },
   (emit, x, _, { dtype }) => {
+    if (emit.target === 'portable') return emit.one('Mul', [x, emit.one('Sigmoid', [x])]);
     if (dtype === 'float32' && emit.target !== 'webgpu') {
       // One fused pass: x sigmoid(alpha x).
       return emit.one('QuickGelu', [x], { alpha: { float: 1 } }, 'com.microsoft');

@@ -71,7 +71,8 @@ export const channelAffineOp = defineOp<ChannelAffineAttrs>({
     if (native && long && residual && x.dtype === 'float32') {
       return emitFused(emit, x, scale, shift, residual);
     }
-    if (native && long && shift && !residual) return emitBatchNorm(emit, x, scale, shift);
+    const folds = native || emit.target === 'portable';
+    if (folds && long && shift && !residual) return emitBatchNorm(emit, x, scale, shift);
     const column = (t: Tensor) =>
       emit.one('Reshape', [emit.name(t), emit.ints([t.size, ...x.shape.slice(2).map(() => 1)])]);
     let y = emit.one('Mul', [emit.name(x), column(scale)]);

@@ -3,6 +3,7 @@ import { ConfigError, ShapeError } from '../errors.js';
 import {
   defineOp,
   formatType,
+  type OnnxEmitter,
   type Shape,
   sameShape,
   sizeOf,
@@ -236,6 +237,11 @@ export const rmsNormOp = defineOp<NormAttrs>({
   onnx: (emit, { inputs, outputs, attrs: { axes, epsilon } }) => {
     const wantsInverse = emit.used(outputs[1]!);
     const kept = emit.target === 'cpu' || emit.target === 'wasm';
+    if (emit.target === 'portable') {
+      const inverse = emitInverseRms(emit, inputs[0]!, axes, epsilon);
+      const normed = emit.one('Mul', [emit.name(inputs[0]!), inverse]);
+      return [emit.one('Mul', [normed, emit.name(inputs[1]!)]), inverse];
+    }
     // ONNX has this operation from opset 23 on only; ONNX Runtime has it under this name before.
     const made = emit.node(
       'SimplifiedLayerNormalization',
@@ -245,13 +251,18 @@ export const rmsNormOp = defineOp<NormAttrs>({
     );
     if (kept || !wantsInverse) return made;
     // The kernel for WebGPU leaves the second output wrong, so that it is made apart.
-    const x = emit.name(inputs[0]!);
-    const trailing = emit.ints(Array.from({ length: axes }, (_, i) => i - axes));
-    const square = emit.one('ReduceMean', [emit.one('Mul', [x, x]), trailing]);
-    const shifted = emit.one('Add', [square, emit.scalar(inputs[0]!.dtype, epsilon)]);
-    return [made[0]!, emit.one('Reciprocal', [emit.one('Sqrt', [shifted])])];
+    return [made[0]!, emitInverseRms(emit, inputs[0]!, axes, epsilon)];
   },
 });
+
+/** 1 / sqrt(mean(x^2) + epsilon) over the trailing axes, of plain operators. */
+function emitInverseRms(emit: OnnxEmitter, t: Tensor, axes: number, epsilon: number): string {
+  const x = emit.name(t);
+  const trailing = emit.ints(Array.from({ length: axes }, (_, i) => i - axes));
+  const square = emit.one('ReduceMean', [emit.one('Mul', [x, x]), trailing]);
+  const shifted = emit.one('Add', [square, emit.scalar(t.dtype, epsilon)]);
+  return emit.one('Reciprocal', [emit.one('Sqrt', [shifted])]);
+}
 
 /**
  * Root-mean-square normalisation: like {@link layerNorm} without subtracting the mean.

@@ -3,7 +3,7 @@ import type { DType, HostTensor, OnnxTarget, Shape, TensorType } from '../graph/
 import type { EncodedModel } from '../onnx/index.js';
 
 /** Where programs run: `cpu` (native, Node), `wasm` (browser), `webgpu` (both), `cuda` (Node). */
-export type Device = OnnxTarget;
+export type Device = Exclude<OnnxTarget, 'portable'>;
 
 /** A tensor in the memory of a runtime. Its contents may be overwritten by a session. */
 export interface DeviceTensor extends TensorType {

@@ -1,0 +1,2 @@
+/** Trained models for others: ONNX files, Hugging Face folders. */
+export * from './onnx.js';
