@@ -90,7 +90,7 @@ export class RepoCache {
     return isCommit(text.trim()) ? text.trim() : null;
   }
 
-  /** Remembers what a revision stands for. Nothing is written when that is known. */
+  /** Remembers what a revision stands for. Nothing is written when that is known, as for a commit. */
   async writeRef(revision: string, commit: string): Promise<void> {
     if ((await this.commit(revision)) === commit) return;
     const path = this.refPath(revision);

@@ -160,6 +160,28 @@ async function complete(task: Task, client: HubClient, commit: string, wanted: H
   if (failure) throw failure.error;
 }
 
+/** The snapshot from the hub; from the cache if the hub cannot be reached and something is there. */
+async function hubSnapshot(task: Task, known: boolean): Promise<string> {
+  const { settings, cache, revision, options } = task;
+  const client = new HubClient(settings, options);
+  let commit: string;
+  let tree: HubFile[];
+  try {
+    ({ commit, tree } = await resolve(task, client));
+  } catch (error) {
+    if (!(error instanceof HubError) || error.code !== 'hub-unreachable' || !known) throw error;
+    return cachedSnapshot(task, error);
+  }
+  const byPath = new Map(tree.map((f) => [f.path, f]));
+  const chosen = choose(options.files, [...byPath.keys()]);
+  if (chosen.length === 0) throw nothingChosen(task, [...byPath.keys()]);
+  for (const path of chosen) cache.pointer(commit, path); // refuses names before anything is written
+  const wanted = chosen.map((path) => byPath.get(path)!);
+  await complete(task, client, commit, wanted);
+  await remember(cache.writeRef(revision, commit));
+  return cache.snapshot(commit);
+}
+
 /**
  * Downloads files of a model into the cache, or finds them there.
  *
@@ -176,7 +198,7 @@ async function complete(task: Task, client: HubClient, commit: string, wanted: H
  *   `hub-cache` (the disk), `hub-damaged` or `hub-answer` (a server that is broken or hostile)
  */
 export async function downloadSnapshot(options: SnapshotOptions): Promise<string> {
-  const { repo, revision = 'main', files } = options;
+  const { repo, revision = 'main' } = options;
   if (!isRepo(repo)) {
     throw new ConfigError(
       `${JSON.stringify(repo)} is no name of a model on a hub: expected organization/name.`,
@@ -190,29 +212,9 @@ export async function downloadSnapshot(options: SnapshotOptions): Promise<string
     const message = 'HF_HUB_OFFLINE is set, so nothing is downloaded; unset it to do so.';
     return cachedSnapshot(task, { code: 'hub-offline', message });
   }
-  const client = new HubClient(settings, options);
-  let commit: string;
-  let tree: HubFile[];
   try {
-    ({ commit, tree } = await resolve(task, client));
-  } catch (error) {
-    if (!(error instanceof HubError) || error.code !== 'hub-unreachable' || !before) throw error;
-    return cachedSnapshot(task, error);
-  }
-  const byPath = new Map(tree.map((f) => [f.path, f]));
-  const chosen = choose(files, [...byPath.keys()]);
-  if (chosen.length === 0) throw nothingChosen(task, [...byPath.keys()]);
-  for (const path of chosen) task.cache.pointer(commit, path); // refuses names before anything is written
-  try {
-    await complete(
-      task,
-      client,
-      commit,
-      chosen.map((path) => byPath.get(path)!),
-    );
-    if (!isCommit(revision)) await remember(task.cache.writeRef(revision, commit));
+    return await hubSnapshot(task, before !== null);
   } catch (error) {
     throw diskFault(error, { repo, revision }, settings.cache);
   }
-  return task.cache.snapshot(commit);
 }
