@@ -4,6 +4,9 @@ import { ConfigError } from '../errors.js';
 /** Resampling filters, by the names of Pillow. */
 export type Resample = 'nearest' | 'bilinear' | 'bicubic' | 'lanczos';
 
+/** Filters in the order of Pillow's numbers for them, which preprocessor files hold. */
+export const PILLOW_FILTERS: readonly Resample[] = ['nearest', 'lanczos', 'bilinear', 'bicubic'];
+
 /** From a decoded picture to the input of a model. */
 export interface ImagePreprocess {
   /** Size of the model's input, pixels. */
@@ -59,4 +62,13 @@ export function resized(preprocess: ImagePreprocess, size: number): ImagePreproc
     ...(shortSide ? { shortSide: scaled(shortSide) } : {}),
     ...(squashTo ? { squashTo: [scaled(squashTo[0]), scaled(squashTo[1])] } : {}),
   };
+}
+
+/** The same preprocessing for pictures of so many channels: each gets the average of the others' numbers. */
+export function forChannels(preprocess: ImagePreprocess, channels: number): ImagePreprocess {
+  const { mean, deviation } = preprocess;
+  if (mean.length === channels) return preprocess;
+  const spread = (values: readonly number[]) =>
+    new Array<number>(channels).fill(values.reduce((a, b) => a + b, 0) / values.length);
+  return { ...preprocess, mean: spread(mean), deviation: spread(deviation) };
 }

@@ -129,12 +129,17 @@ export type Weights = Map<string, HostTensor>;
 /**
  * Initial values of all parameters. Each draws from a key of its own path, so adding a layer does
  * not change the others.
+ * @param match which paths, such as those of a new head; all of them by default
  */
-export function initialize(module: Module, seed: number): Weights {
+export function initialize(
+  module: Module,
+  seed: number,
+  match: (path: string) => boolean = () => true,
+): Weights {
   const root = makeKey(seed);
   const weights: Weights = new Map();
   for (const [path, p] of module.parameters()) {
-    weights.set(path, p.init(foldKey(root, path), p.tensor.shape, p.tensor.dtype));
+    if (match(path)) weights.set(path, p.init(foldKey(root, path), p.tensor.shape, p.tensor.dtype));
   }
   return weights;
 }
