@@ -1,4 +1,14 @@
 /** Files on disk (Node). */
+export { type CheckpointFolder, openCheckpointFolder } from './checkpoint-folder.js';
+export { openKeras } from './keras.js';
 export * from './onnx-file.js';
-export * from './safetensors-file.js';
+export { openWeights } from './open-weights.js';
+export {
+  openSafetensors,
+  readSafetensors,
+  type TensorsToWrite,
+  writeSafetensors,
+} from './safetensors-file.js';
+export { type ShardOptions, writeSafetensorsFolder } from './safetensors-shards.js';
+export { openTorch } from './torch.js';
 export * from './write-whole.js';

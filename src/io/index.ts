@@ -1,3 +1,4 @@
 /** Files: weights in and out. */
-export * from './safetensors.js';
+export { decodeSafetensors, encodeSafetensors, type Safetensors } from './safetensors.js';
+export { toFloat16 } from './stored-tensor.js';
 export * from './tensor-source.js';
