@@ -1,2 +1,4 @@
-/** Trained models for others: ONNX files, Hugging Face folders. */
+/** Trained models for others: ONNX models, and what folders for other libraries hold. */
+export * from './layout.js';
+export * from './model-card.js';
 export * from './onnx.js';

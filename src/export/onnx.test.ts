@@ -112,7 +112,8 @@ describe.each(Object.entries(nets))('an exported net of %s', (_, make) => {
     const int64 = graph.initializer.filter((t) => t.dataType === 7);
     expect(int64.length).toBeGreaterThan(0);
     for (const t of int64) {
-      for (const n of new BigInt64Array(Uint8Array.from(t.rawData).buffer)) expect(n).toBeLessThan(1000n);
+      for (const n of new BigInt64Array(Uint8Array.from(t.rawData).buffer))
+        expect(n).toBeLessThan(1000n);
     }
   });
 });
@@ -129,7 +130,9 @@ test('batch norms behind convolutions are folded, and weights go by their paths'
   expect(names).toContain('conv.weight.folded');
   expect(names).toContain('head.bias');
   const bias = graph.initializer.find((t) => t.name === 'head.bias')!;
-  expect(new Float32Array(Uint8Array.from(bias.rawData).buffer)).toEqual(weights.get('head.bias')!.data);
+  expect(new Float32Array(Uint8Array.from(bias.rawData).buffer)).toEqual(
+    weights.get('head.bias')!.data,
+  );
 });
 
 test('the file says what its labels and its preprocessing are, and who made it', async () => {
