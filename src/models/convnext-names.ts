@@ -28,7 +28,7 @@ const TORCHVISION: NamingScheme = {
       const block = `features.${2 * stage + 1}.{b}`;
       const ours = LAYER.replace('{s}', String(stage));
       return [
-        { theirs: `${block}.layer_scale`, ours: `${ours}.layer_scale_parameter` },
+        { theirs: `${block}.layer_scale`, ours: `${ours}.layer_scale_parameter`, ones: 2 },
         { theirs: `${block}.block.0.{*}`, ours: `${ours}.dwconv.{*}` },
         { theirs: `${block}.block.2.{*}`, ours: `${ours}.layernorm.{*}` },
         { theirs: `${block}.block.3.{*}`, ours: `${ours}.pwconv1.{*}` },

@@ -1,4 +1,6 @@
 /** How an architecture is declared: one file, one `defineModel`, named as Hugging Face's `model_type`. */
+import type { HostTensor } from '../graph/index.js';
+import type { Weights } from '../nn/index.js';
 import type { ImageClassifier } from './image-classifier.js';
 import type { ImagePreprocess } from './preprocess.js';
 import type { RenameRule } from './rename.js';
@@ -66,6 +68,15 @@ export interface ModelDefinition<C extends ImageConfig = ImageConfig> {
   build(config: C): ImageClassifier;
   /** What a model of this configuration is fed when its checkpoint does not say. */
   preprocess(config: C): ImagePreprocess;
+  /**
+   * The configuration and the weights for pictures of another size. Absent where a model takes
+   * pictures of any size as it is.
+   */
+  resize?(
+    config: C,
+    weights: ReadonlyMap<string, HostTensor>,
+    size: { readonly height: number; readonly width: number },
+  ): { readonly config: C; readonly weights: Weights };
   /**
    * Naming schemes by library (`torchvision`, `timm`). Hugging Face's names are the model's own
    * and need none.

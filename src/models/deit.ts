@@ -5,6 +5,7 @@ import { add, concat, mul, slice } from '../ops/index.js';
 import { ConfigFields, numberedLabels } from './config-fields.js';
 import { defineModel, type RawConfig } from './define-model.js';
 import { ImageClassifier } from './image-classifier.js';
+import { resizeVisionTransformer } from './position-embeddings.js';
 import { IMAGENET_PREPROCESS, type ImagePreprocess } from './preprocess.js';
 import { tokenAt, tokenHead, VisionTransformer } from './vision-transformer.js';
 import {
@@ -162,6 +163,8 @@ export default defineModel<DeitConfig>({
   build: (config) =>
     config.readsFrom === 'both' ? new DistilledDeitClassifier(config) : new DeitClassifier(config),
   preprocess,
+  resize: (config, weights, size) =>
+    resizeVisionTransformer(config, weights, size, 'deit.embeddings.position_embeddings'),
   schemes: {
     timm: {
       rules: [

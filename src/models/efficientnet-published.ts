@@ -40,7 +40,9 @@ function blockRules(
 ): RenameRule[] {
   const blocks = blocksOf(config);
   const starts = [...blocks.keys()].filter((i) => !blocks[i]!.residual);
-  return starts.flatMap((start, stage) =>
+  // The last stage first: on the way back `{b+8}` must be tried before `{b}`, which fits all blocks.
+  const stages = [...starts.entries()].reverse();
+  return stages.flatMap(([stage, start]) =>
     names.flatMap(([ours, plain, expanding]) => {
       const theirs = blocks[start]!.expandRatio === 1 ? plain : expanding;
       const number = start === 0 ? '{b}' : `{b+${start}}`;

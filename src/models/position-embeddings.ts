@@ -1,6 +1,8 @@
 /** Position embeddings for pictures of another size than the one they were trained for. */
-import { WeightsError } from '../errors.js';
+import { ConfigError, WeightsError } from '../errors.js';
 import { type HostTensor, hostTensor, toNumbers } from '../graph/index.js';
+import type { Weights } from '../nn/index.js';
+import type { VisionTransformerConfig } from './vision-transformer-config.js';
 
 /** Free parameter of the cubic kernel; PyTorch's `interpolate` has this one. */
 const CUBIC = -0.75;
@@ -70,4 +72,35 @@ export function resizePositions(
     }
   }
   return hostTensor('float32', [1, extraTokens + rows * columns, width], result);
+}
+
+/**
+ * A vision transformer's configuration and weights for pictures of another size.
+ * @param path where the position embeddings are
+ * @throws ConfigError when a picture would be smaller than a patch
+ */
+export function resizeVisionTransformer<C extends VisionTransformerConfig>(
+  config: C,
+  weights: ReadonlyMap<string, HostTensor>,
+  { height, width }: { readonly height: number; readonly width: number },
+  path: string,
+): { config: C; weights: Weights } {
+  const [patchHeight, patchWidth] = config.patchSize;
+  const grid = [Math.floor(height / patchHeight), Math.floor(width / patchWidth)] as const;
+  if (!(grid[0] >= 1 && grid[1] >= 1)) {
+    throw new ConfigError(
+      `Pictures of ${height} x ${width} pixels are smaller than one patch of ${patchHeight} x ${patchWidth}. Choose a larger size.`,
+      { height, width, patchSize: config.patchSize },
+    );
+  }
+  const before = weights.get(path);
+  if (!before) throw new WeightsError(`There is no tensor '${path}'.`, { name: path });
+  const [rows, columns] = config.imageSize.map((n, i) => Math.floor(n / config.patchSize[i]!));
+  const extraTokens = (before.shape[1] ?? 0) - rows! * columns!;
+  const same = rows === grid[0] && columns === grid[1];
+  const after = same ? before : resizePositions(before, grid, extraTokens);
+  return {
+    config: { ...config, imageSize: [height, width] },
+    weights: new Map([...weights, [path, after]]),
+  };
 }

@@ -19,6 +19,8 @@ export interface RenameRule {
    * matrix [out, in * height * width] that does the same to a map of the kernel's size.
    */
   readonly kernel?: readonly [height: number, width: number];
+  /** Axes of length 1 that their tensor has behind ours. */
+  readonly ones?: number;
 }
 
 /** Numbers and the rest that a name holds in the places of a template. */

@@ -48,12 +48,21 @@ function withKernel(shape: Shape, [height, width]: readonly [number, number]): S
   return [shape[0]!, shape[1]! / (height * width), height, width];
 }
 
+/** The shape with so many axes of length 1 behind it. */
+function withOnes(shape: Shape, ones: number): Shape {
+  return [...shape, ...new Array<number>(ones).fill(1)];
+}
+
 /** The shape that their tensor must have for ours to have theirs. */
-export function shapeOfTheirs({ kernel, transpose }: RenameRule, ours: readonly Shape[]): Shape {
+export function shapeOfTheirs(
+  { kernel, ones = 0, transpose }: RenameRule,
+  ours: readonly Shape[],
+): Shape {
   const rows = ours.reduce((n, shape) => n + (shape[0] ?? 1), 0);
   const [first = []] = ours;
   let shape: Shape = ours.length > 1 ? [rows, ...first.slice(1)] : first;
   if (kernel) shape = withKernel(shape, kernel);
+  shape = withOnes(shape, ones);
   return transpose ? inverse(transpose).map((axis) => shape[axis]!) : shape;
 }
 
@@ -77,7 +86,7 @@ export function valuesToOurs(
 
 /** Takes our tensors to theirs, the inverse of {@link valuesToOurs}. */
 export function valuesToTheirs(
-  { kernel, transpose }: RenameRule,
+  { kernel, ones = 0, transpose }: RenameRule,
   ours: readonly HostTensor[],
 ): HostTensor {
   const [first] = ours;
@@ -95,5 +104,6 @@ export function valuesToTheirs(
     whole = { dtype: first.dtype, shape: [rows, ...first.shape.slice(1)], data };
   }
   if (kernel) whole = { ...whole, shape: withKernel(whole.shape, kernel) };
+  whole = { ...whole, shape: withOnes(whole.shape, ones) };
   return transpose ? transposed(whole, inverse(transpose)) : whole;
 }

@@ -4,6 +4,7 @@ import type { Context, Linear } from '../nn/index.js';
 import { numberedLabels } from './config-fields.js';
 import { defineModel, type NamingScheme } from './define-model.js';
 import { ImageClassifier } from './image-classifier.js';
+import { resizeVisionTransformer } from './position-embeddings.js';
 import { IMAGENET_PREPROCESS, type ImagePreprocess } from './preprocess.js';
 import { tokenAt, tokenHead, VisionTransformer } from './vision-transformer.js';
 import {
@@ -132,6 +133,8 @@ export default defineModel<VisionTransformerConfig>({
   write: writeVisionTransformer,
   build: (config) => new VitClassifier(config),
   preprocess: (config) => forImageSize(config, SQUASHED),
+  resize: (config, weights, size) =>
+    resizeVisionTransformer(config, weights, size, 'vit.embeddings.position_embeddings'),
   schemes: {
     timm: { rules: [...timmRules('vit'), { theirs: 'head.{*}', ours: 'classifier.{*}' }] },
     torchvision: TORCHVISION,
