@@ -169,6 +169,18 @@ test('absent classes: out of the macro averages, unless they are predicted', () 
   expect(auroc(three)).toBeCloseTo((0.5 + 0.5) / 2, 12);
 });
 
+test('the upper edge of a reliability bin belongs to it, the lower one does not', () => {
+  const p = {
+    classes: 2,
+    probabilities: Float32Array.of(0.5, 0.5, 0.25, 0.75, 0, 1),
+    labels: [0, 1, 0],
+  };
+  const bins = reliability(p, 4);
+  expect(bins.map((b) => b.count)).toEqual([0, 1, 1, 1]);
+  expect(bins[1]).toEqual({ low: 0.25, high: 0.5, count: 1, confidence: 0.5, accuracy: 1 });
+  expect(bins[3]!.accuracy).toBe(0);
+});
+
 test('mostConfused: most frequent first, with shares, limited', () => {
   const matrix = { classes: 3, counts: Float64Array.of(5, 2, 0, 0, 0, 3, 0, 2, 0) };
   expect(mostConfused(matrix)).toEqual([

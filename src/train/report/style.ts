@@ -162,7 +162,7 @@ footer { margin-top: 4rem; color: var(--soft); font-size: 0.8rem; }
   .metrics { grid-template-columns: repeat(auto-fill, minmax(8rem, 1fr)); }
   .gallery { grid-template-columns: repeat(auto-fill, minmax(8.5rem, 1fr)); }
   .card { padding: 0.95rem 1rem; }
-  th, td { padding-right: 0.4rem; }
+  th, td { padding-right: 0.5rem; }
   .scroll table { font-size: 0.82rem; }
   th:not([aria-sort]) button::after { content: none; }
   .wide-only { display: none; }
