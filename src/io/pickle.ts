@@ -98,7 +98,10 @@ class Interpreter {
     if (!(callee instanceof PickleFunction)) this.fail('a call of what is not a known type');
     if (!(args instanceof Tuple)) this.fail(`a call of ${callee.name} without arguments`);
     // A constructor may copy its arguments, and one argument may be used a million times.
-    for (const arg of args) if (Array.isArray(arg)) this.spend(arg.length);
+    for (const arg of args) {
+      if (Array.isArray(arg)) this.spend(arg.length);
+      else if (arg instanceof Map || arg instanceof Set) this.spend(arg.size);
+    }
     return callee.call(args);
   }
 

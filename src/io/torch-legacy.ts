@@ -8,8 +8,9 @@ import { unpickle } from './pickle.js';
 import { PickleTruncated } from './pickle-bytes.js';
 import type { TensorSource } from './tensor-source.js';
 import { namedTensors } from './torch-names.js';
-import { plainHost, type TorchStorage, torchHost } from './torch-objects.js';
+import { plainHost, torchHost } from './torch-objects.js';
 import { torchSource } from './torch-source.js';
+import type { TorchStorage } from './torch-tensor.js';
 import { MAX_PICKLE_BYTES } from './torch-zip.js';
 
 const MAGIC = 0x1950a86a20f9469cfc6cn;
@@ -35,10 +36,7 @@ function readPickles(path: string, bytes: Uint8Array): Pickles {
   }
   const version = unpickle(bytes, plainHost, magic.end);
   if (version.value !== VERSION) {
-    throw fileFault(
-      path,
-      `has version ${version.value} of PyTorch's old format; known is ${VERSION}.`,
-    );
+    throw fileFault(path, `is of another version of PyTorch's old format; known is ${VERSION}.`);
   }
   const machine = unpickle(bytes, plainHost, version.end);
   if (!(machine.value instanceof Map) || machine.value.get('little_endian') !== true) {

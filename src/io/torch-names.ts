@@ -1,18 +1,15 @@
 /** From the nested containers of a PyTorch checkpoint to tensors with flat names. */
-import { WeightsError } from '../errors.js';
-import { TorchTensor } from './torch-objects.js';
+import { refuseTorch as refuse, TorchTensor } from './torch-tensor.js';
 
 /** Keys under which training scripts put the state dictionary of the model. */
 const WRAPPERS = ['state_dict', 'model_state_dict', 'model'];
+/** Wrappers in wrappers; two are seen in the wild. */
+const MAX_WRAPPERS = 4;
 /** Values that are looked at; containers may hold one another many times over. */
 const MAX_VISITS = 4_000_000;
 const MAX_DEPTH = 100;
 /** Characters of one name; the longest of known models have about 150. */
 const MAX_NAME = 1024;
-
-function refuse(message: string): never {
-  throw new WeightsError(`PyTorch file: ${message}`);
-}
 
 /** Entries of a container; null for anything else. */
 function entriesOf(value: unknown): Iterable<[unknown, unknown]> | null {
@@ -75,17 +72,14 @@ export function namedTensors(root: unknown): {
   tensors: Map<string, TorchTensor>;
   metadata: Readonly<Record<string, string>>;
 } {
-  const metadata = remarks(root);
-  for (let value = root, depth = 0; depth < MAX_DEPTH; depth++) {
-    let inner: unknown;
-    if (value instanceof Map) {
-      const dict: ReadonlyMap<unknown, unknown> = value;
-      inner = WRAPPERS.map((key) => dict.get(key)).find(
-        (v) => v instanceof Map && tensorsIn(v).size > 0,
-      );
-    }
-    if (inner === undefined) return { tensors: tensorsIn(value), metadata };
+  let value = root;
+  for (let depth = 0; depth < MAX_WRAPPERS && value instanceof Map; depth++) {
+    const dict: ReadonlyMap<unknown, unknown> = value;
+    const inner = WRAPPERS.map((key) => dict.get(key)).find(
+      (v) => v instanceof Map && tensorsIn(v).size > 0,
+    );
+    if (inner === undefined) break;
     value = inner;
   }
-  return refuse('its containers are nested beyond all measure. The file is damaged.');
+  return { tensors: tensorsIn(value), metadata: remarks(root) };
 }

@@ -3,50 +3,15 @@
  * sizes, ordered dictionaries. A name that is not in this file is refused; nothing is imported or run.
  * @see https://github.com/pytorch/pytorch/blob/main/torch/_utils.py for what the functions stand for
  */
-import { WeightsError } from '../errors.js';
-import { sizeOf } from '../graph/index.js';
 import { PickleFunction, type PickleHost, Tuple } from './pickle.js';
-import { MAX_RANK, type StoredType, storedBytes } from './stored-tensor.js';
-
-/** One piece of memory of a checkpoint; several tensors may share it. */
-export interface TorchStorage {
-  readonly key: string;
-  /** Type by which its elements are counted; null for raw bytes, whose tensors say their own. */
-  readonly stored: StoredType | null;
-  /** Elements, and the bytes they take, as the pickle claims; no more is read. */
-  readonly elements: number;
-  readonly bytes: number;
-}
-
-/** A tensor as a window on a storage; offset and strides count elements. */
-export interface TorchTensorSpec {
-  readonly storage: TorchStorage;
-  readonly stored: StoredType;
-  readonly offset: number;
-  readonly shape: readonly number[];
-  readonly strides: readonly number[];
-  /** One past the last element that it reads of its storage. */
-  readonly end: number;
-}
-
-/** A tensor in a pickle; a class of its own, so that no other value can pass for one. */
-export class TorchTensor implements TorchTensorSpec {
-  readonly storage: TorchStorage;
-  readonly stored: StoredType;
-  readonly offset: number;
-  readonly shape: readonly number[];
-  readonly strides: readonly number[];
-  readonly end: number;
-
-  constructor(spec: TorchTensorSpec) {
-    this.storage = spec.storage;
-    this.stored = spec.stored;
-    this.offset = spec.offset;
-    this.shape = spec.shape;
-    this.strides = spec.strides;
-    this.end = spec.end;
-  }
-}
+import type { StoredType } from './stored-tensor.js';
+import {
+  counts,
+  isCount,
+  refuseTorch as refuse,
+  TorchStorage,
+  TorchTensor,
+} from './torch-tensor.js';
 
 /** A name that stands for an element type: `torch.FloatStorage`, `torch.float32`. */
 class TypeName {
@@ -58,12 +23,6 @@ class TypeName {
 }
 
 class StorageName extends TypeName {}
-
-/**
- * An expanded tensor repeats its storage (stride 0). Up to this size it may be larger than what it
- * repeats; beyond, a few bytes could ask for all memory.
- */
-const MAX_EXPANDED_BYTES = 64 * 1024 * 1024;
 
 const STORAGES: Record<string, StoredType> = {
   DoubleStorage: 'float64',
@@ -94,21 +53,6 @@ const DTYPES: Record<string, StoredType> = {
   bool: 'bool',
 };
 
-function refuse(message: string, data: Record<string, unknown> = {}, code?: string): never {
-  throw new WeightsError(`PyTorch file: ${message}`, data, code ? { code } : {});
-}
-
-function isCount(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) >= 0;
-}
-
-function counts(value: unknown, what: string): number[] {
-  if (!Array.isArray(value) || value.length > MAX_RANK || !value.every(isCount)) {
-    refuse(`a tensor has no proper ${what}. The file is damaged.`);
-  }
-  return [...value];
-}
-
 function supported(type: TypeName): StoredType | null {
   if (type.stored === undefined) {
     refuse(
@@ -120,36 +64,12 @@ function supported(type: TypeName): StoredType | null {
   return type.stored;
 }
 
-/** `_rebuild_tensor_v2` and `_v3`, with every window checked against its storage. */
+/** `_rebuild_tensor_v2` and `_v3`; `stored` overrides the type of the storage. */
 function rebuildTensor(args: readonly unknown[], stored: StoredType | null): TorchTensor {
-  const [storage, offset, size, stride] = args as [TorchStorage, ...unknown[]];
-  if (!isStorage(storage) || !isCount(offset)) refuse('a tensor has no storage.');
+  const [storage, offset, shape, strides] = args;
+  if (!(storage instanceof TorchStorage) || !isCount(offset)) refuse('a tensor has no storage.');
   const type = stored ?? storage.stored ?? refuse('a tensor of raw bytes has no element type.');
-  const shape = counts(size, 'shape');
-  const strides = counts(stride, 'strides');
-  if (strides.length !== shape.length) refuse('a tensor has more or fewer strides than axes.');
-  const elements = sizeOf(shape);
-  const span = elements === 0 ? 0 : 1 + shape.reduce((n, d, i) => n + (d - 1) * strides[i]!, 0);
-  const end = offset + span;
-  const bytes = storedBytes(type);
-  if (!isCount(elements) || !isCount(end) || (span > 0 && end * bytes > storage.bytes)) {
-    refuse(
-      `a tensor ${type}[${shape.join(',')}] reaches beyond its storage of ${storage.bytes} bytes. The file is damaged.`,
-    );
-  }
-  if (elements * bytes > Math.max(storage.bytes, MAX_EXPANDED_BYTES)) {
-    refuse(
-      `a tensor ${type}[${shape.join(',')}] repeats a storage of ${storage.bytes} bytes beyond all measure. Save tensor.contiguous() instead.`,
-    );
-  }
-  return new TorchTensor({ storage, stored: type, offset, shape, strides, end });
-}
-
-/** Storages are made by `persistent` alone; this set tells them from what a pickle can build. */
-const storages = new WeakSet<object>();
-
-function isStorage(value: unknown): value is TorchStorage {
-  return typeof value === 'object' && value !== null && storages.has(value);
+  return new TorchTensor(storage, type, offset, shape, strides);
 }
 
 /** Conjugate and negative views store other values than the tensor has. */
@@ -161,6 +81,28 @@ function requirePlain(flags: unknown): void {
 
 function requireTensor(value: unknown): TorchTensor {
   return value instanceof TorchTensor ? value : refuse('a parameter is not a tensor.');
+}
+
+/** The classes of tensors with attributes, which are left behind. */
+class TensorClass {}
+const TENSOR_CLASSES = new Set([
+  'torch.Tensor',
+  'torch.nn.parameter.Parameter',
+  'torch.nn.parameter.Buffer',
+]);
+
+/** `_rebuild_from_type_v2(function, class, arguments, state)`: a tensor that carries attributes. */
+function rebuildWithState([rebuild, type, args]: readonly unknown[]): TorchTensor {
+  if (
+    !(rebuild instanceof PickleFunction && /\._rebuild_tensor_v[23]$/.test(rebuild.name)) ||
+    !(type instanceof TensorClass) ||
+    !(args instanceof Tuple)
+  ) {
+    refuse(
+      'a tensor with attributes is of no known class. Save its values alone: tensor.detach().',
+    );
+  }
+  return requireTensor(rebuild.call(args));
 }
 
 function dictionary(args: readonly unknown[]): Map<unknown, unknown> {
@@ -183,11 +125,13 @@ function functions(): Map<string, PickleFunction> {
       if (!(a[6] instanceof TypeName)) refuse('a tensor has no element type.');
       return rebuildTensor(a, supported(a[6]));
     },
+    'torch._tensor._rebuild_from_type_v2': rebuildWithState,
     'torch._utils._rebuild_parameter': (a) => requireTensor(a[0]),
     'torch._utils._rebuild_parameter_with_state': (a) => requireTensor(a[0]),
     'collections.OrderedDict': dictionary,
     'torch.Size': (a) => Tuple.from(counts(a[0] ?? [], 'size')),
-    'torch.device': (a) => a.map(String).join(':'),
+    // Where a tensor was; of no use, and never spelt out: a list may hold itself a million times.
+    'torch.device': () => null,
     'builtins.set': (a) => new Set(Array.isArray(a[0]) ? a[0] : []),
     'builtins.frozenset': (a) => new Set(Array.isArray(a[0]) ? a[0] : []),
   };
@@ -203,6 +147,7 @@ function globalOf(module: string, name: string): unknown {
   const full = `${module === '__builtin__' ? 'builtins' : module}.${name}`;
   const known = FUNCTIONS.get(full);
   if (known) return known;
+  if (TENSOR_CLASSES.has(full)) return new TensorClass();
   if (module === 'torch' || module === 'torch.storage') {
     if (name === 'UntypedStorage') return new StorageName(full, null);
     if (/^[A-Z]\w*Storage$/.test(name)) {
@@ -224,7 +169,12 @@ function globalOf(module: string, name: string): unknown {
 function storageOf(id: unknown): TorchStorage {
   const [kind, type, key, , elements, view] = Array.isArray(id) ? id : [];
   if (kind === 'module') refuse('it holds a whole module with its code. Save its state_dict().');
-  if (kind !== 'storage' || !(type instanceof StorageName) || !isCount(elements)) {
+  if (
+    kind !== 'storage' ||
+    !(type instanceof StorageName) ||
+    typeof key !== 'string' ||
+    !isCount(elements)
+  ) {
     refuse('a storage is described in no known way. The file is damaged.');
   }
   if (view !== undefined && view !== null) {
@@ -232,15 +182,7 @@ function storageOf(id: unknown): TorchStorage {
       'it holds views of storages as PyTorch before 0.4 wrote them. Save it with a newer one.',
     );
   }
-  const stored = supported(type);
-  const storage: TorchStorage = {
-    key: String(key),
-    stored,
-    elements,
-    bytes: elements * (stored ? storedBytes(stored) : 1),
-  };
-  storages.add(storage);
-  return storage;
+  return new TorchStorage(key, supported(type), elements);
 }
 
 /**

@@ -4,7 +4,7 @@ import { dtypeInfo, type HostTensor, sizeOf } from '../graph/index.js';
 import { allocate } from './byte-file.js';
 import { fromStored, loadedType, storedBytes } from './stored-tensor.js';
 import type { TensorSource } from './tensor-source.js';
-import type { TorchTensor } from './torch-objects.js';
+import type { TorchTensor } from './torch-tensor.js';
 
 /** Where the bytes of storages lie. */
 export interface StorageFile {

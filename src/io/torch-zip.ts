@@ -3,8 +3,9 @@ import { fileFault, namingFile } from './byte-file.js';
 import { unpickle } from './pickle.js';
 import type { TensorSource } from './tensor-source.js';
 import { namedTensors } from './torch-names.js';
-import { type TorchStorage, torchHost } from './torch-objects.js';
+import { torchHost } from './torch-objects.js';
 import { type StorageFile, torchSource } from './torch-source.js';
+import type { TorchStorage } from './torch-tensor.js';
 import { someOf } from './weight-shards.js';
 import type { ZipArchive } from './zip-file.js';
 
