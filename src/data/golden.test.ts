@@ -1,7 +1,18 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import type { ImagePreprocess, Resample } from '../models/index.js';
-import * as colour from './colour.js';
+import {
+  autocontrast,
+  brightness,
+  contrast,
+  equalize,
+  hue,
+  invert,
+  posterize,
+  saturation,
+  sharpness,
+  solarize,
+} from './colour.js';
 import {
   type AffineParameters,
   affine,
@@ -36,6 +47,19 @@ const decoded = ({ width, height, data }: Encoded): Pixels => ({
   data: new Uint8Array(Buffer.from(data, 'base64')),
 });
 
+const COLOURS: Record<string, (pixels: Pixels, number: number) => Pixels> = {
+  autocontrast,
+  brightness,
+  contrast,
+  equalize,
+  hue,
+  invert,
+  posterize,
+  saturation,
+  sharpness,
+  solarize,
+};
+
 function run(op: string, pixels: Pixels, args: unknown[]): Pixels {
   const [number] = args as [number];
   if (op.startsWith('policy:')) {
@@ -62,7 +86,7 @@ function run(op: string, pixels: Pixels, args: unknown[]): Pixels {
       return applyView(pixels, evalView(preprocess)(pixels.width, pixels.height));
     }
     default:
-      return colour[op as 'brightness'](pixels, number);
+      return COLOURS[op]!(pixels, number);
   }
 }
 

@@ -18,6 +18,8 @@ export interface ImageSample {
   readonly label: number;
   /** Samples of one group (a person, a series of shots) never lie on both sides of a split. */
   readonly group?: string;
+  /** Stands for the file's content, as far as its size and its time of change tell. */
+  readonly version?: string;
 }
 
 /** A file that was left out, and why. */

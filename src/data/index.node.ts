@@ -1,0 +1,8 @@
+/** Data sets on disk (Node). */
+export * from './decode.js';
+export * from './inspect.js';
+export * from './layout.js';
+export type { GroupBy, LabelledFile, Part } from './list.js';
+export * from './loader.js';
+export * from './read-image-dataset.js';
+export { type FoundFile, type Walked, walk } from './walk.js';
