@@ -12,35 +12,55 @@ export interface BinaryScores {
   readonly weights?: ArrayLike<number>;
 }
 
-/** Samples of one score, from the highest score down. */
+/** Samples of one score. */
 interface Tie {
-  readonly positive: number;
-  readonly negative: number;
+  positive: number;
+  negative: number;
 }
 
-/** Weights of yes and no at each distinct score, from the highest down. */
+/** Index of `value` among distinct ascending values, where it is known to be. */
+function indexIn(sorted: Float64Array, value: number): number {
+  let low = 0;
+  let high = sorted.length - 1;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (sorted[middle]! < value) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/**
+ * Weights of yes and no at each distinct score, from the highest down. Numbers are sorted rather
+ * than samples: without a comparing function that is several times faster, and a bootstrap sorts
+ * thousands of times.
+ */
 function ties({ scores, positive, weights: given }: BinaryScores): Tie[] {
   const count = scores.length;
   if (positive.length !== count) {
     throw new ConfigError(`metrics: ${count} scores for ${positive.length} answers; give as many.`);
   }
   const { weights } = checkWeights(given, count);
-  const order = new Uint32Array(count);
+  const values = new Float64Array(count);
+  let used = 0;
   for (let i = 0; i < count; i++) {
     if (Number.isNaN(scores[i]!)) throw new ConfigError(`metrics: score ${i} is no number.`);
-    order[i] = i;
-  }
-  order.sort((a, b) => scores[b]! - scores[a]!);
-  const out: { positive: number; negative: number }[] = [];
-  let last = Number.NaN;
-  for (const i of order) {
     // Weight 0 is as good as absent.
-    if (weights[i] === 0) continue;
-    if (scores[i] !== last) out.push({ positive: 0, negative: 0 });
-    last = scores[i]!;
-    out.at(-1)![positive[i] ? 'positive' : 'negative'] += weights[i]!;
+    if (weights[i]! > 0) values[used++] = scores[i]!;
   }
-  return out;
+  const sorted = values.subarray(0, used).sort();
+  let distinct = 0;
+  for (const value of sorted) {
+    if (distinct === 0 || value !== sorted[distinct - 1]) sorted[distinct++] = value;
+  }
+  const unique = sorted.subarray(0, distinct);
+  const groups = Array.from(unique, (): Tie => ({ positive: 0, negative: 0 }));
+  for (let i = 0; i < count; i++) {
+    if (weights[i]! > 0) {
+      groups[indexIn(unique, scores[i]!)]![positive[i] ? 'positive' : 'negative'] += weights[i]!;
+    }
+  }
+  return groups.reverse();
 }
 
 function sums(groups: readonly Tie[]) {
