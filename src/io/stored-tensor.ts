@@ -37,7 +37,8 @@ export function fromStored(
 ): HostTensor {
   const size = sizeOf(shape);
   const { array, bytes } = dtypeInfo(stored === 'bfloat16' ? 'uint16' : stored);
-  const aligned = raw.byteOffset % bytes === 0 ? raw : raw.slice();
+  // Not slice: a Buffer's does not copy.
+  const aligned = raw.byteOffset % bytes === 0 ? raw : new Uint8Array(raw);
   const data = new array(aligned.buffer, aligned.byteOffset, size);
   if (stored !== 'bfloat16') return hostTensor(stored, shape, data);
   const words = new Uint32Array(size);

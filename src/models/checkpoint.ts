@@ -1,4 +1,5 @@
 /** A checkpoint as models see it: small JSON files and tensors, wherever they lie. */
+import { hostTensor } from '../graph/index.js';
 import type { TensorSource } from '../io/index.js';
 import type { Weights } from '../nn/index.js';
 import { writeConfig } from './config-fields.js';
@@ -42,9 +43,17 @@ export function checkpointOf({
   readonly weights: Weights;
   readonly preprocess: ImagePreprocess;
 }): Checkpoint {
+  const tensors: Weights = new Map(weights);
+  if (definition.architecture) {
+    // Counters that PyTorch keeps; without them transformers reports tensors as newly initialised.
+    for (const path of weights.keys()) {
+      const name = path.replace(/\.running_mean$/, '.num_batches_tracked');
+      if (name !== path) tensors.set(name, hostTensor('int64', [], [0]));
+    }
+  }
   return {
     config: writeConfig(definition, config),
     preprocessor: preprocessorFor(definition.processor, preprocess),
-    tensors: weights,
+    tensors,
   };
 }

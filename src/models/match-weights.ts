@@ -39,12 +39,12 @@ export interface WeightsMatch {
 }
 
 /**
- * All naming schemes of an architecture: Hugging Face's names, those of its headless models, and
- * the declared ones.
+ * All naming schemes of an architecture: the model's own names, which are Hugging Face's or, where
+ * transformers has no such model, torchvision's; the declared ones; those of headless models.
  */
 export function schemesOf(definition: ModelDefinition): Record<string, NamingScheme> {
   return {
-    huggingface: { rules: SAME_NAMES },
+    [definition.architecture ? 'huggingface' : 'torchvision']: { rules: SAME_NAMES },
     ...definition.schemes,
     ...(definition.architecture && {
       'huggingface-base': {

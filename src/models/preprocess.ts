@@ -32,8 +32,9 @@ export interface ImagePreprocess {
   readonly deviation: readonly number[];
 }
 
-/** What ImageNet models of torchvision and timm were trained on. */
+/** Mean of ImageNet's red, green and blue, of 1: what models of torchvision and timm subtract. */
 export const IMAGENET_MEAN = [0.485, 0.456, 0.406] as const;
+/** Deviation of ImageNet's red, green and blue, which they divide by. */
 export const IMAGENET_DEVIATION = [0.229, 0.224, 0.225] as const;
 
 /** torchvision's evaluation: short side 256, centre 224, ImageNet's mean and deviation. */
