@@ -2,7 +2,12 @@ import * as ort from 'onnxruntime-node';
 import { describe, expect, test } from 'vitest';
 import { expectClose } from '../../test/support/compare.js';
 import { testEngine } from '../../test/support/engine.js';
-import { AttentionNet, BatchMeanNet, ConvNet } from '../../test/support/export-nets.js';
+import {
+  AttentionNet,
+  BatchMeanNet,
+  ConvNet,
+  RepeatedNet,
+} from '../../test/support/export-nets.js';
 import { type HostTensor, hostTensor, input, type Tensor, toNumbers } from '../graph/index.js';
 import type { ImageClassifier, ImagePreprocess } from '../models/index.js';
 import { Context, initialize } from '../nn/index.js';
@@ -71,6 +76,7 @@ async function exported(model: ImageClassifier, batch?: number) {
 
 const nets: Record<string, () => ImageClassifier> = {
   'convolutions, batch norms, group norm, pools': () => new ConvNet(labels.length),
+  'a constant repeated for each sample': () => new RepeatedNet(labels.length),
   'attention, expanded tokens, merged axes': () => new AttentionNet(labels.length),
 };
 

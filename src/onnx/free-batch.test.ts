@@ -4,6 +4,7 @@ import { constant, defineOp, input, noGrad, type OnnxAttr, type Tensor } from '.
 import { add, concat, expand, mul, reshape, rmsNorm, silu, slice } from '../ops/index.js';
 import { annotate, encode, freeBatch } from './index.js';
 import { ModelSchema } from './proto/onnx_pb.js';
+import { repeatedBlock } from './repeated-block.js';
 
 const X = 'x';
 
@@ -69,11 +70,66 @@ describe('the batch', () => {
   });
 });
 
+/** A constant of `batch` copies of `sample`, one after the other along the first axis. */
+function copies(sample: readonly number[], batch: number, shape: readonly number[]): Tensor {
+  const all = Array.from({ length: batch }, () => sample).flat();
+  return constant(all, 'float32', [batch, ...shape]);
+}
+
+test.each([1, 1000])(
+  'a constant that is the same for each sample is repeated (%i rows)',
+  (rows) => {
+    const sample = Array.from({ length: rows * 4 }, (_, i) => i);
+    const { graph, model } = freed((x, batch) => {
+      const token = copies(sample, batch, [rows, 4]);
+      return concat([reshape(x, [batch, 1, 4]), token], 1);
+    });
+    expect(graph.node.map((n) => n.opType)).toEqual([
+      'Shape',
+      'Concat',
+      'Tile',
+      'Reshape',
+      'Concat',
+    ]);
+    const tile = graph.node.find((n) => n.opType === 'Tile')!;
+    const part = graph.initializer.find((t) => t.name === tile.input[0])!;
+    expect(part.dims).toEqual([1n, BigInt(rows), 4n]);
+    expect(new Float32Array(Uint8Array.from(part.rawData).buffer)).toEqual(
+      Float32Array.from(sample),
+    );
+    expect(model.external).toEqual([]);
+  },
+);
+
+test('parts that are repeated along an inner axis are found', () => {
+  const bytes = (values: number[]) => Uint8Array.from(values);
+  const block = { bytes: bytes([1, 2, 1, 2, 1, 2, 3, 4, 3, 4, 3, 4]), dims: [2, 6, 1] };
+  expect(repeatedBlock(block, 1, 3)).toEqual({ bytes: bytes([1, 2, 3, 4]), dims: [2, 2, 1] });
+  expect(repeatedBlock(block, 1, 2)).toBeNull();
+  expect(repeatedBlock(block, 1, 4)).toBeNull();
+  const other = { ...block, bytes: block.bytes.with(7, 9) };
+  expect(repeatedBlock(other, 1, 3)).toBeNull();
+});
+
 describe('is refused:', () => {
   const refused = (trace: (x: Tensor, batch: number) => Tensor) => () => freed(trace);
 
   test('a number made of the batch', () => {
     expect(refused((x, batch) => mul(x, 1 / batch))).toThrow(/constant .* depends on it/);
+  });
+  test('a constant with something of its own for each sample', () => {
+    const trace = (x: Tensor, batch: number) => {
+      const own = copies([1, 2, 3, 4], batch, [4]);
+      return mul(
+        add(x, own),
+        constant(
+          Array.from({ length: batch }, (_, i) => i),
+          'float32',
+          [batch, 1],
+        ),
+      );
+    };
+    expect(refused(trace)).toThrow(/constant .* has another shape/);
   });
   test('an attribute made of the batch', () => {
     const trace = (x: Tensor, batch: number) =>

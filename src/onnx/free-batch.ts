@@ -5,8 +5,8 @@
  */
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { ConfigError } from '../errors.js';
-import { hostTensor } from '../graph/index.js';
-import { type EncodedModel, tensorProto } from './encode.js';
+import { BatchShapes, type Length, PREFIX } from './batch-shapes.js';
+import type { EncodedModel } from './encode.js';
 import {
   AttributeSchema,
   type Graph,
@@ -14,13 +14,13 @@ import {
   type Node as NodeProto,
   NodeSchema,
   type Tensor as TensorProto,
+  TensorSchema,
   type ValueInfo,
 } from './proto/onnx_pb.js';
+import { type Block, repeatedBlock } from './repeated-block.js';
 
 /** ONNX's number for int64. */
 const INT64 = 7;
-/** Start of the names that are made up here. */
-const PREFIX = 'graft.batch';
 
 /** One graph, encoded for a batch of that size. */
 export interface BatchModel {
@@ -46,13 +46,10 @@ function sameList<T>(a: readonly T[], b: readonly T[]): boolean {
 }
 
 /** Elements of a shape or a list of axes. */
-function int64Values(tensor: TensorProto): number[] {
+function int64Values(bytes: Uint8Array): number[] {
   // Copied: it lies anywhere in the file, and a Buffer's slice would be a view.
-  return Array.from(new BigInt64Array(new Uint8Array(tensor.rawData).buffer), Number);
+  return Array.from(new BigInt64Array(new Uint8Array(bytes).buffer), Number);
 }
-
-/** What stands at one place of a shape: a number, or so many batches. */
-type Length = { readonly value: number } | { readonly batches: number };
 
 class BatchFreer {
   private readonly first: BatchModel;
@@ -60,11 +57,8 @@ class BatchFreer {
   private readonly graph: Graph;
   private readonly other: Graph;
   private readonly axis: string;
-  /** Nodes that work out what was a constant. */
-  private readonly made: NodeProto[] = [];
-  private readonly added: TensorProto[] = [];
-  private readonly known = new Map<string, string>();
-  private readonly multiples = new Map<number, string>();
+  /** What stands in the place of constants. */
+  private readonly shapes = new BatchShapes(() => this.batchInput());
   private readonly proto;
 
   constructor(first: BatchModel, second: BatchModel, axis: string) {
@@ -85,8 +79,9 @@ class BatchFreer {
       if (theirs.length !== graph[list].length) refuse('it has other values');
       for (const [i, value] of graph[list].entries()) this.freeType(value, theirs[i]!, list);
     }
-    graph.node = [...this.made, ...graph.node];
-    graph.initializer = [...graph.initializer, ...this.added];
+    graph.node = [...this.shapes.nodes, ...graph.node];
+    const kept = new Set(graph.initializer.map((t) => t.name));
+    graph.initializer = [...graph.initializer, ...this.shapes.initializers];
     const free = (
       value: EncodedModel['inputs'][number],
       at: number,
@@ -97,6 +92,7 @@ class BatchFreer {
     });
     return {
       ...first.model,
+      external: first.model.external.filter(({ path }) => kept.has(path)),
       bytes: toBinary(ModelSchema, this.proto),
       inputs: first.model.inputs.map((v, i) => free(v, i, 'inputs')),
       outputs: first.model.outputs.map((v, i) => free(v, i, 'outputs')),
@@ -141,35 +137,69 @@ class BatchFreer {
   private freeConstants(): void {
     const { graph, other } = this;
     if (graph.initializer.length !== other.initializer.length) refuse('it has other constants');
-    const data = new Map(this.first.model.external.map((e) => [e.path, e.data]));
-    const theirData = new Map(this.second.model.external.map((e) => [e.path, e.data]));
+    const bytesIn = ({ model }: BatchModel) => {
+      const external = new Map(model.external.map((e) => [e.path, e.data]));
+      return (t: TensorProto) => external.get(t.name) ?? t.rawData;
+    };
+    const [mineIn, theirsIn] = [bytesIn(this.first), bytesIn(this.second)];
     graph.initializer = graph.initializer.filter((mine, i) => {
       const theirs = other.initializer[i]!;
       const { name } = mine;
-      const outside = data.get(name);
-      if (
-        name !== theirs.name ||
-        mine.dataType !== theirs.dataType ||
-        !sameList(mine.dims, theirs.dims) ||
-        (outside === undefined) !== (theirData.get(name) === undefined)
-      ) {
+      const [bytes, yours] = [mineIn(mine), theirsIn(theirs)];
+      if (name !== theirs.name || mine.dataType !== theirs.dataType) {
         refuse(`the constant ${name} has another type`);
       }
-      if (outside) {
-        if (!sameBytes(outside, theirData.get(name)!)) refuse(`the constant ${name} depends on it`);
-        return true;
+      if (!sameList(mine.dims, theirs.dims)) {
+        this.repeat(mine, { bytes, dims: mine.dims.map(Number) }, yours, theirs.dims.map(Number));
+        return false;
       }
-      if (sameBytes(mine.rawData, theirs.rawData)) return true;
+      if (sameBytes(bytes, yours)) return true;
       if (mine.dataType !== INT64 || mine.dims.length !== 1) {
         refuse(`the constant ${name} depends on it`);
       }
-      const values = int64Values(theirs);
-      const lengths = int64Values(mine).map((a, k) =>
+      const values = int64Values(yours);
+      const lengths = int64Values(bytes).map((a, k) =>
         this.length(a, values[k]!, () => `a shape (${name})`),
       );
       this.replace(name, lengths);
       return false;
     });
+  }
+
+  /** Puts one sample's part, repeated, in the place of a constant that is the same for each. */
+  private repeat(mine: TensorProto, block: Block, theirs: Uint8Array, theirDims: number[]): void {
+    const { name } = mine;
+    const axis = block.dims.findIndex((d, i) => d !== theirDims[i]);
+    const part = repeatedBlock(block, axis, this.first.batch);
+    const other = repeatedBlock({ bytes: theirs, dims: theirDims }, axis, this.second.batch);
+    if (
+      !part ||
+      !other ||
+      !sameList(part.dims, other.dims) ||
+      !sameBytes(part.bytes, other.bytes)
+    ) {
+      refuse(`the constant ${name} has another shape`);
+    }
+    const base = `${PREFIX}.part.${name}`;
+    this.shapes.initializers.push(
+      create(TensorSchema, {
+        name: base,
+        dims: part.dims.map(BigInt),
+        dataType: mine.dataType,
+        rawData: part.bytes,
+      }),
+    );
+    const repeats = part.dims.map((_, i): Length => (i === axis ? { batches: 1 } : { value: 1 }));
+    const times = `${PREFIX}.repeats.${name}`;
+    this.shapes.compute(times, repeats);
+    this.shapes.nodes.push(
+      create(NodeSchema, {
+        name: `${PREFIX}.${name}`,
+        opType: 'Tile',
+        input: [base, times],
+        output: [name],
+      }),
+    );
   }
 
   /** Puts the shape `lengths` in the place of the constant `name`. */
@@ -182,64 +212,12 @@ class BatchFreer {
         if (input !== name) continue;
         // What is left over is the batch: runtimes optimise this better than a computed shape.
         if (node.opType === 'Reshape' && i === 1 && free === 1 && !empty) {
-          node.input[i] = this.rest(lengths);
+          node.input[i] = this.shapes.rest(lengths);
         } else others = true;
       }
       if (node.attribute.some((a) => a.g)) others = true;
     }
-    if (!others) return;
-    const pieces = lengths.map((l) =>
-      'value' in l ? this.ints([l.value]) : this.batches(l.batches),
-    );
-    this.made.push(
-      create(NodeSchema, {
-        name: `${PREFIX}.${name}`,
-        opType: 'Concat',
-        input: pieces,
-        output: [name],
-        attribute: [create(AttributeSchema, { name: 'axis', type: 2, i: 0n })],
-      }),
-    );
-  }
-
-  private ints(values: readonly number[]): string {
-    const key = values.join(',');
-    let name = this.known.get(key);
-    if (name === undefined) {
-      name = `${PREFIX}.c${this.known.size}`;
-      this.known.set(key, name);
-      this.added.push(tensorProto(name, hostTensor('int64', [values.length], values)));
-    }
-    return name;
-  }
-
-  private rest(lengths: readonly Length[]): string {
-    return this.ints(lengths.map((l) => ('value' in l ? l.value : -1)));
-  }
-
-  /** The batch times `count`, as a list of one number. */
-  private batches(count: number): string {
-    let name = this.multiples.get(count);
-    if (name !== undefined) return name;
-    if (count === 1) {
-      name = `${PREFIX}.size`;
-      const end = (key: string, i: bigint) => create(AttributeSchema, { name: key, type: 2, i });
-      this.made.push(
-        create(NodeSchema, {
-          name,
-          opType: 'Shape',
-          input: [this.batchInput()],
-          output: [name],
-          attribute: [end('start', 0n), end('end', 1n)],
-        }),
-      );
-    } else {
-      name = `${PREFIX}.times.${count}`;
-      const input = [this.batches(1), this.ints([count])];
-      this.made.push(create(NodeSchema, { name, opType: 'Mul', input, output: [name] }));
-    }
-    this.multiples.set(count, name);
-    return name;
+    if (others) this.shapes.compute(name, lengths);
   }
 
   /** An input whose first axis is the batch. */

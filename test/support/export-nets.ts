@@ -1,5 +1,5 @@
 /** Classifiers in which the batch turns up wherever it can: in reshapes, expansions, merged axes. */
-import type { Tensor } from '../../src/graph/index.js';
+import { constant, type Tensor } from '../../src/graph/index.js';
 import { ImageClassifier } from '../../src/models/index.js';
 import {
   BatchNorm,
@@ -143,6 +143,18 @@ export class AttentionNet extends Net {
   override pool(features: Tensor): Tensor {
     const [batch] = features.shape as [number];
     return reshape(slice(features, { starts: [0], ends: [1], axes: [1] }), [batch, WIDTH]);
+  }
+}
+
+/** Adds a constant that holds the same row for every sample, as imported graphs may. */
+export class RepeatedNet extends Net {
+  constructor(classes: number) {
+    super(3, classes);
+  }
+
+  features(x: Tensor): Tensor {
+    const rows = Array.from({ length: x.shape[0]! }, () => [0.5, -1, 2]).flat();
+    return mul(flatten(globalAvgPool(x)), constant(rows, 'float32', [x.shape[0]!, 3]));
   }
 }
 
