@@ -1,6 +1,7 @@
 /** Architectures, and what they share. Each architecture is loaded by the registry when asked for. */
 export * from './checkpoint.js';
 export * from './config-fields.js';
+export * from './config-text.js';
 export * from './define-model.js';
 export * from './image-classifier.js';
 export * from './load.js';

@@ -2,19 +2,13 @@
 import { type Tensor, withScope } from '../graph/index.js';
 import { type Context, kaimingNormal, Lambda, Linear, Module, Sequential } from '../nn/index.js';
 import { add, avgPool2d, globalAvgPool, maxPool2d, reshape } from '../ops/index.js';
-import { ConfigFields, numberedLabels } from './config-fields.js';
+import { ConfigFields } from './config-fields.js';
 import { ConvNorm } from './conv-norm.js';
-import {
-  defineModel,
-  type ImageConfig,
-  type NamingScheme,
-  type RawConfig,
-  type Variant,
-} from './define-model.js';
+import { defineModel, type ImageConfig, type RawConfig } from './define-model.js';
 import { HIDDEN_ACTS, type HiddenAct, hiddenAct } from './hidden-act.js';
 import { ImageClassifier } from './image-classifier.js';
-import { IMAGENET_PREPROCESS, type ImagePreprocess } from './preprocess.js';
-import type { RenameRule } from './rename.js';
+import { forChannels, IMAGENET_PREPROCESS } from './preprocess.js';
+import { RESNET_NAMES, RESNETS } from './resnet-published.js';
 import { startFrom } from './start.js';
 
 /** Configuration of a ResNet. */
@@ -234,79 +228,6 @@ function write(config: ResNetConfig): RawConfig {
   };
 }
 
-const BLOCK = 'resnet.encoder.stages.{s}.layers.{b}';
-const STEM = 'resnet.embedder.embedder';
-
-const COMMON: readonly RenameRule[] = [
-  { theirs: 'layer{s+1}.{b}.conv{c+1}.{*}', ours: `${BLOCK}.layer.{c}.convolution.{*}` },
-  { theirs: 'layer{s+1}.{b}.bn{c+1}.{*}', ours: `${BLOCK}.layer.{c}.normalization.{*}` },
-  { theirs: 'fc.{*}', ours: 'classifier.1.{*}' },
-];
-
-/** torchvision's names, which are timm's too where the stem is plain. */
-const TORCHVISION: NamingScheme = {
-  rules: [
-    ...COMMON,
-    { theirs: 'conv1.{*}', ours: `${STEM}.convolution.{*}` },
-    { theirs: 'bn1.{*}', ours: `${STEM}.normalization.{*}` },
-    { theirs: 'layer{s+1}.{b}.downsample.0.{*}', ours: `${BLOCK}.shortcut.convolution.{*}` },
-    { theirs: 'layer{s+1}.{b}.downsample.1.{*}', ours: `${BLOCK}.shortcut.normalization.{*}` },
-  ],
-};
-
-/** timm's -D: activations lie between the stem's convolutions, an average before the shortcut's. */
-const TIMM_D: NamingScheme = {
-  rules: [
-    ...COMMON,
-    { theirs: 'conv1.0.{*}', ours: `${STEM}.0.convolution.{*}` },
-    { theirs: 'conv1.1.{*}', ours: `${STEM}.0.normalization.{*}` },
-    { theirs: 'conv1.3.{*}', ours: `${STEM}.1.convolution.{*}` },
-    { theirs: 'conv1.4.{*}', ours: `${STEM}.1.normalization.{*}` },
-    { theirs: 'conv1.6.{*}', ours: `${STEM}.2.convolution.{*}` },
-    { theirs: 'bn1.{*}', ours: `${STEM}.2.normalization.{*}` },
-    { theirs: 'layer{s+1}.{b}.downsample.1.{*}', ours: `${BLOCK}.shortcut.convolution.{*}` },
-    { theirs: 'layer{s+1}.{b}.downsample.2.{*}', ours: `${BLOCK}.shortcut.normalization.{*}` },
-  ],
-};
-
-function plain(layerType: ResNetConfig['layerType'], depths: readonly number[]) {
-  const config: ResNetConfig = {
-    labels: numberedLabels(1000),
-    channels: 3,
-    embeddingSize: 64,
-    hiddenSizes: layerType === 'basic' ? [64, 128, 256, 512] : [256, 512, 1024, 2048],
-    depths,
-    layerType,
-    activation: 'relu',
-    downsampleInFirstStage: false,
-    downsampleInBottleneck: false,
-    deepStem: false,
-    averageDown: false,
-  };
-  return { config, preprocess: IMAGENET_PREPROCESS };
-}
-
-/** timm trained the larger -D models on 256 pixels with a margin of 5 %. */
-const LARGE: ImagePreprocess = {
-  ...IMAGENET_PREPROCESS,
-  resample: 'bicubic',
-  height: 256,
-  width: 256,
-  shortSide: 269,
-};
-
-const deep = (
-  { config }: Variant<ResNetConfig>,
-  preprocess: ImagePreprocess = { ...IMAGENET_PREPROCESS, resample: 'bicubic' },
-) => ({ config: { ...config, deepStem: true, averageDown: true }, preprocess });
-
-const R18 = plain('basic', [2, 2, 2, 2]);
-const R26 = plain('bottleneck', [2, 2, 2, 2]);
-const R34 = plain('basic', [3, 4, 6, 3]);
-const R50 = plain('bottleneck', [3, 4, 6, 3]);
-const R101 = plain('bottleneck', [3, 4, 23, 3]);
-const R152 = plain('bottleneck', [3, 8, 36, 3]);
-
 export default defineModel<ResNetConfig>({
   modelType: 'resnet',
   architecture: 'ResNetForImageClassification',
@@ -314,28 +235,14 @@ export default defineModel<ResNetConfig>({
   parse,
   write,
   build: (config) => new ResNet(config),
-  preprocess: () => IMAGENET_PREPROCESS,
-  schemes: { torchvision: TORCHVISION, 'timm-d': TIMM_D },
+  preprocess: ({ channels }) => forChannels(IMAGENET_PREPROCESS, channels),
+  schemes: RESNET_NAMES,
   roles: {
     head: /^classifier\./,
     norm: /\.normalization\./,
     stem: /^resnet\.embedder\./,
   },
-  variants: {
-    resnet18: R18,
-    resnet26: { ...R26, preprocess: { ...IMAGENET_PREPROCESS, resample: 'bicubic' } },
-    resnet34: R34,
-    resnet50: R50,
-    resnet101: R101,
-    resnet152: R152,
-    resnet18d: deep(R18),
-    resnet26d: deep(R26),
-    resnet34d: deep(R34),
-    resnet50d: deep(R50),
-    resnet101d: deep(R101, LARGE),
-    resnet152d: deep(R152, LARGE),
-    resnet200d: deep(plain('bottleneck', [3, 24, 36, 3]), LARGE),
-  },
+  variants: RESNETS,
   source: {
     paper: 'https://arxiv.org/abs/1512.03385 (-D: https://arxiv.org/abs/1812.01187)',
     code: 'https://github.com/huggingface/transformers/tree/main/src/transformers/models/resnet',

@@ -14,7 +14,7 @@ import { concat, globalAvgPool, maxPool2d, relu, reshape } from '../ops/index.js
 import { ConfigFields, numberedLabels } from './config-fields.js';
 import { defineModel, type ImageConfig, type RawConfig } from './define-model.js';
 import { ImageClassifier } from './image-classifier.js';
-import { IMAGENET_PREPROCESS } from './preprocess.js';
+import { forChannels, IMAGENET_PREPROCESS } from './preprocess.js';
 import { startFrom } from './start.js';
 
 type Version = 'squeezenet1_0' | 'squeezenet1_1';
@@ -168,7 +168,7 @@ export default defineModel<SqueezeNetConfig>({
     dropout,
   }),
   build: (config) => new SqueezeNet(config),
-  preprocess: () => IMAGENET_PREPROCESS,
+  preprocess: ({ channels }) => forChannels(IMAGENET_PREPROCESS, channels),
   schemes: {},
   roles: { head: /^classifier\.1\./, stem: /^features\.0\./ },
   variants: { squeezenet1_0: variant('squeezenet1_0'), squeezenet1_1: variant('squeezenet1_1') },

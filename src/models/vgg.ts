@@ -21,7 +21,7 @@ import {
   type RawConfig,
 } from './define-model.js';
 import { ImageClassifier } from './image-classifier.js';
-import { IMAGENET_PREPROCESS } from './preprocess.js';
+import { forChannels, IMAGENET_PREPROCESS } from './preprocess.js';
 import { startFrom } from './start.js';
 
 /** Channels of a convolution, or a pooling that halves the map. */
@@ -207,7 +207,7 @@ export default defineModel<VggConfig>({
     dropout,
   }),
   build: (config) => new Vgg(config),
-  preprocess: () => IMAGENET_PREPROCESS,
+  preprocess: ({ channels }) => forChannels(IMAGENET_PREPROCESS, channels),
   schemes: { timm: TIMM },
   roles: {
     head: /^classifier\.6\./,
