@@ -5,6 +5,7 @@ Run: python scripts/golden/augment.py
 """
 
 import base64
+import io
 import json
 import math
 import pathlib
@@ -12,7 +13,7 @@ import zlib
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as F
 from torchvision.transforms.autoaugment import _apply_op
@@ -127,7 +128,7 @@ def resizing():
         w, h = im.size
         for filter in RESAMPLE:
             mode = InterpolationMode(filter)
-            for size in ((7, 5), (24, 31), (70, 60), (w, 9)):
+            for size in ((7, 5), (24, 31), (w + 5, h + 2), (w, 9)):
                 out = im.resize(size, getattr(Image.Resampling, filter.upper()))
                 box = {"left": 0, "top": 0, "width": w, "height": h}
                 yield name, "resample", [box, {"width": size[0], "height": size[1]}, filter], out
@@ -143,6 +144,33 @@ def resizing():
         yield name, "evaluate", [{"fit": "squash", "height": 11, "width": 16}], out
 
 
+def files():
+    """Whole files, so that the decoder counts too: bytes, preprocessing, and what comes out."""
+    im = picture(56, 44, 6)
+    preprocess = {"fit": "crop", "shortSide": 36, "height": 32, "width": 32}
+    turned = Image.Exif()
+    turned[0x112] = 6
+    for name, source, kind, options in (
+        ("jpeg", im, "JPEG", {"quality": 85}),
+        ("progressive jpeg", im, "JPEG", {"quality": 75, "progressive": True}),
+        ("grey jpeg", im.convert("L"), "JPEG", {"quality": 90}),
+        ("turned jpeg", im, "JPEG", {"quality": 85, "exif": turned}),
+        ("png", im, "PNG", {}),
+        ("palette png", im.convert("P"), "PNG", {}),
+        ("gif", im.convert("P"), "GIF", {}),
+        ("bmp", im, "BMP", {}),
+        ("palette bmp", im.convert("P"), "BMP", {}),
+        ("webp", im, "WEBP", {"quality": 80}),
+        ("tiff", im, "TIFF", {"compression": "tiff_lzw"}),
+    ):
+        f = io.BytesIO()
+        source.save(f, kind, **options)
+        upright = ImageOps.exif_transpose(Image.open(io.BytesIO(f.getvalue()))).convert("RGB")
+        out = F.center_crop(F.resize(upright, 36, BILINEAR), [32, 32])
+        bytes_ = base64.b64encode(f.getvalue()).decode()
+        yield {"name": name, "bytes": bytes_, "preprocess": preprocess, "out": encode(out)}
+
+
 def main():
     cases = []
     for source in (colours, geometry, policy, resizing):
@@ -153,8 +181,13 @@ def main():
     body = ",\n".join(json.dumps(c, separators=(",", ":")) for c in cases)
     OUT.parent.mkdir(parents=True, exist_ok=True)
     OUT.write_text(
-        '{"pictures":%s,\n"fill":%s,\n"cases":[\n%s\n]}\n'
-        % (json.dumps(pictures, separators=(",", ":")), json.dumps(FILL), body)
+        '{"pictures":%s,\n"fill":%s,\n"cases":[\n%s\n],\n"files":[\n%s\n]}\n'
+        % (
+            json.dumps(pictures, separators=(",", ":")),
+            json.dumps(FILL),
+            body,
+            ",\n".join(json.dumps(c, separators=(",", ":")) for c in files()),
+        )
     )
     print(f"{len(cases)} cases, {OUT.stat().st_size} bytes, crc {zlib.crc32(OUT.read_bytes()):08x}")
 

@@ -2,7 +2,7 @@
 export * from './decode.js';
 export * from './inspect.js';
 export * from './layout.js';
-export type { GroupBy, LabelledFile, Part } from './list.js';
+export type { DataPart, GroupBy, LabelledFile } from './list.js';
 export * from './loader.js';
 export * from './read-image-dataset.js';
 export { type FoundFile, type Walked, walk } from './walk.js';

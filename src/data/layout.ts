@@ -3,13 +3,20 @@ import { realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { ConfigError, DataError } from '../errors.js';
 import type { Skipped } from './image.js';
-import { type GroupBy, groupOf, type LabelledFile, type Part, partOf, readList } from './list.js';
+import {
+  type DataPart,
+  type GroupBy,
+  groupOf,
+  type LabelledFile,
+  partOf,
+  readList,
+} from './list.js';
 import { endingOf, PICTURE_ENDINGS } from './picture-format.js';
 import { TABLE_ENDINGS } from './table.js';
 import { type Walked, walk } from './walk.js';
 
 /** What was found, before any picture was opened. */
-export interface Layout {
+export interface DataLayout {
   readonly root: string;
   readonly files: readonly LabelledFile[];
   /** What is no data: hidden files, other files, links that lead out. */
@@ -22,7 +29,7 @@ export interface Layout {
   readonly listed: boolean;
 }
 
-type Found = Partial<Pick<Layout, 'files' | 'skipped' | 'faults' | 'empty'>>;
+type Found = Partial<Pick<DataLayout, 'files' | 'skipped' | 'faults' | 'empty'>>;
 
 /** Lists that Hugging Face's imagefolder looks for. */
 const METADATA = ['metadata.csv', 'metadata.jsonl'];
@@ -31,7 +38,7 @@ const METADATA = ['metadata.csv', 'metadata.jsonl'];
 function classFolders(
   { files, folders }: Walked,
   prefix: string,
-  part: Part | null,
+  part: DataPart | null,
   groupBy: GroupBy | undefined,
 ): Found {
   const found: LabelledFile[] = [];
@@ -53,9 +60,9 @@ function classFolders(
 }
 
 /** Folders within a folder that are its parts; none when there is no part to train on. */
-function partFolders(path: string, { folders }: Walked): [string, Part][] {
+function partFolders(path: string, { folders }: Walked): [string, DataPart][] {
   const top = folders.filter((f) => !f.includes('/'));
-  const parts = top.flatMap((name): [string, Part][] => {
+  const parts = top.flatMap((name): [string, DataPart][] => {
     const part = partOf(name);
     return part ? [[name, part]] : [];
   });
@@ -70,7 +77,7 @@ function partFolders(path: string, { folders }: Walked): [string, Part][] {
   return []; // classes that happen to have such a name
 }
 
-async function readFolder(path: string, groupBy: GroupBy | undefined): Promise<Layout> {
+async function readFolder(path: string, groupBy: GroupBy | undefined): Promise<DataLayout> {
   const root = await realpath(path);
   const walked = await walk(root);
   const listIn = (folder: string) =>
@@ -122,7 +129,7 @@ async function readFolder(path: string, groupBy: GroupBy | undefined): Promise<L
  *   its paths start from its folder and stay within.
  * @throws DataError `no-data` when there is no such thing at `path`
  */
-export async function readLayout(path: string, groupBy?: GroupBy): Promise<Layout> {
+export async function readDataLayout(path: string, groupBy?: GroupBy): Promise<DataLayout> {
   const found = await stat(path).catch(() => null);
   if (!found) {
     throw new DataError(`There is no file or folder ${path}.`, { path }, { code: 'no-data' });

@@ -8,17 +8,17 @@ import { readTable } from './table.js';
 import { type FoundFile, liesWithin } from './walk.js';
 
 /** Parts of a data set. */
-export type Part = 'train' | 'valid' | 'test';
+export type DataPart = 'train' | 'valid' | 'test';
 
 /** A picture with what its place or its list says of it. */
 export interface LabelledFile extends FoundFile {
   readonly label: string;
   /** Null where the data does not say. */
-  readonly part: Part | null;
+  readonly part: DataPart | null;
   readonly group?: string;
 }
 
-const PARTS: ReadonlyMap<string, Part> = new Map([
+const PARTS: ReadonlyMap<string, DataPart> = new Map([
   ['train', 'train'],
   ['training', 'train'],
   ['valid', 'valid'],
@@ -30,7 +30,7 @@ const PARTS: ReadonlyMap<string, Part> = new Map([
 ]);
 
 /** The part that a folder or a value of the column `split` names; null for anything else. */
-export function partOf(name: string): Part | null {
+export function partOf(name: string): DataPart | null {
   return PARTS.get(name.trim().toLowerCase()) ?? null;
 }
 
@@ -60,7 +60,7 @@ export interface ListPlace {
   /** Folder that the paths of the list start from. */
   readonly folder: string;
   /** The part that the folder stands for. */
-  readonly part: Part | null;
+  readonly part: DataPart | null;
   readonly groupBy: GroupBy | undefined;
 }
 
@@ -149,7 +149,7 @@ function partOfRow(
   id: string,
   { part }: ListPlace,
   where: string,
-): Part | null {
+): DataPart | null {
   if (named === undefined) return part ?? partOf(id.split('/')[0]!);
   const found = partOf(named);
   if (found) return found;

@@ -4,8 +4,8 @@ import { checkClasses, checkParts, checkSpelling, classOrder } from './classes.j
 import { byCodePoint } from './code-point-order.js';
 import type { ImageDataset, ImageSample, Skipped } from './image.js';
 import { inspectPictures } from './inspect.js';
-import { type Layout, readLayout } from './layout.js';
-import { type GroupBy, type LabelledFile, type Part, partOf } from './list.js';
+import { type DataLayout, readDataLayout } from './layout.js';
+import { type DataPart, type GroupBy, type LabelledFile, partOf } from './list.js';
 import { nearDuplicates, type Thumbnail } from './near-duplicates.js';
 import { stratifiedSplit } from './split.js';
 
@@ -49,7 +49,7 @@ const NAMED = 5;
 
 /** Looks into the pictures of a layout. */
 async function usable(
-  { root, files, faults }: Layout,
+  { root, files, faults }: DataLayout,
   options: ReadImageOptions,
 ): Promise<{ readonly good: Usable[]; readonly bad: Skipped[] }> {
   const good: Usable[] = [];
@@ -73,7 +73,7 @@ async function usable(
 
 /** The pictures of a data set that is for validation as a whole. */
 async function readValid(path: string, options: ReadImageOptions) {
-  const layout = await readLayout(path, options.groupBy);
+  const layout = await readDataLayout(path, options.groupBy);
   const part = layout.files.filter((f) => f.part === 'valid');
   const files = (part.length > 0 ? part : layout.files).map((f) => ({
     ...f,
@@ -141,7 +141,7 @@ const missingText = (names: readonly string[]): string[] =>
   names.length > 0 ? [`nothing to validate of ${names.join(', ')}`] : [];
 
 /**
- * Reads a labelled set of pictures: finds its layout ({@link readLayout}), looks into every file,
+ * Reads a labelled set of pictures: finds its layout ({@link readDataLayout}), looks into every file,
  * and splits off a validation part where there is none. Order and split are the same on every
  * machine.
  * @param path a folder or a list
@@ -157,8 +157,8 @@ export async function readImageDataset(
 ): Promise<ImageDataset> {
   const { valid: choice, split: splitting = true } = options;
   checkValid(choice);
-  const layout = await readLayout(path, options.groupBy);
-  const inPart = (part: Part | null) => layout.files.filter((f) => f.part === part);
+  const layout = await readDataLayout(path, options.groupBy);
+  const inPart = (part: DataPart | null) => layout.files.filter((f) => f.part === part);
   if (
     inPart('train').length === 0 &&
     inPart('valid').length + inPart('test').length > 0 &&
@@ -185,7 +185,7 @@ export async function readImageDataset(
     layout.listed,
   );
   checkSpelling([...layout.files.map((f) => f.label), ...(other?.good ?? []).map((f) => f.label)]);
-  const of = (part: Part) =>
+  const of = (part: DataPart) =>
     all.filter((f) => f.part === part).sort((a, b) => byCodePoint(a.id, b.id));
   let [train, valid] = [of('train'), of('valid')];
   let text = 'as the data lies, nothing is split off';
