@@ -102,7 +102,9 @@ describe('augmentPixels', () => {
 describe('policies', () => {
   test('use every operation, with both signs', () => {
     const seen = new Set<string>();
-    const dull = { ...picture, data: picture.data.map((v) => 30 + v / 2) };
+    // Dull, so that autocontrast shows, and large enough for equalize, which needs 256 pixels.
+    const data = Uint8Array.from(KeyedRandom.of(4).uniforms(24 * 20 * 3, 30, 150), Math.floor);
+    const dull = { width: 24, height: 20, data };
     for (let i = 0; i < 400; i++) {
       const out = randAugment(dull, KeyedRandom.of(i), { operations: 1, magnitude: 30 }, FILL);
       seen.add(Buffer.from(out.data).toString('base64'));

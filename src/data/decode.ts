@@ -13,6 +13,7 @@ import { readBmp } from './bmp.js';
 import type { Pixels } from './image.js';
 import { THUMBNAIL, type Thumbnail } from './near-duplicates.js';
 import { type PictureFormat, pictureFormat } from './picture-format.js';
+import { resample } from './resample.js';
 import { applyView, reductionFor, type ViewOf, viewOfReduced } from './view.js';
 
 /** Pixels of the largest picture; more is taken for a bomb: 100 MP are 300 MB when decoded. */
@@ -111,8 +112,8 @@ async function rgb(picture: Sharp): Promise<Pixels> {
 }
 
 /**
- * Decodes a picture, reduced by 1, 2, 4 or 8 while that is done: a large JPEG then costs a fraction
- * of the time and memory.
+ * Decodes a picture, reduced while that is done: a large JPEG then costs a fraction of the time and
+ * memory.
  * @param reduction how much a picture of a size may be reduced
  * @throws DataError `picture`, naming the file
  */
@@ -167,18 +168,26 @@ export interface PictureSummary {
   readonly thumbnail: Thumbnail;
 }
 
+/** Short side from which a thumbnail is made: what comes before must not show in it. */
+const BEFORE_THUMBNAIL = 64;
+
 /**
  * Reads all of a picture, which finds damage, but decodes only as much of it as a thumbnail needs.
  * @throws DataError `picture`, naming the file
  */
 export async function decodeThumbnail(file: string, name = file): Promise<PictureSummary> {
-  const found = await opened(file, name);
-  try {
-    const { picture, width, height } = await pipeline(found);
-    picture.resize(THUMBNAIL.width, THUMBNAIL.height, { fit: 'fill', kernel: 'linear' });
-    const { data } = await rgb(picture);
-    return { width, height, thumbnail: new Uint8Array(data) };
-  } catch (error) {
-    throw pictureError(name, found.format, error);
-  }
+  const spare = (w: number, h: number) => Math.log2(Math.min(w, h) / BEFORE_THUMBNAIL);
+  const picture = await decodeReduced(
+    file,
+    (w, h) => 2 ** Math.max(0, Math.floor(spare(w, h))),
+    name,
+  );
+  const { pixels, width, height } = picture;
+  const { data } = resample(pixels, {
+    box: { left: 0, top: 0, width: pixels.width, height: pixels.height },
+    size: THUMBNAIL,
+    window: { left: 0, top: 0, ...THUMBNAIL },
+    filter: 'bilinear',
+  });
+  return { width, height, thumbnail: data };
 }

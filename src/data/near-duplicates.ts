@@ -1,36 +1,40 @@
 /**
- * Pictures that are nearly the same: another size, another compression, the next shot of a series.
- * On both sides of a split they would make a validation look better than it is.
+ * Pictures that are nearly the same: another size, another compression, another exposure. On both
+ * sides of a split they would make a validation look better than it is.
  *
- * A difference hash (one bit for each step to the right that gets lighter, on 9 x 8 grey cells)
- * proposes, a comparison of 18 x 16 thumbnails in colour decides.
+ * A difference hash (one bit for each step to the right that gets lighter, on 9 x 8 cells)
+ * proposes, a comparison of the cells decides.
  */
-
 import { hashBytes } from '../util/index.js';
 import { luma } from './colour.js';
 
-/** Size of the thumbnails, pixels: two of them to a cell of the hash. */
-export const THUMBNAIL = { width: 18, height: 16 } as const;
+/** Size of the thumbnails, pixels. */
+export const THUMBNAIL = { width: 9, height: 8 } as const;
 
-/** A tiny picture, [16, 18, 3], whatever the aspect of the picture. */
+/** A tiny picture, [8, 9, 3], whatever the aspect of the picture. */
 export type Thumbnail = Uint8Array;
+
+const CELLS = THUMBNAIL.width * THUMBNAIL.height;
 
 /** 64 bits, as two unsigned halves. */
 export type DifferenceHash = readonly [number, number];
 
+/** The grey levels of a thumbnail. */
+function greyOf(thumbnail: Thumbnail): Uint8Array {
+  const grey = new Uint8Array(CELLS);
+  for (let i = 0, p = 0; i < CELLS; i++, p += 3) {
+    grey[i] = luma(thumbnail[p]!, thumbnail[p + 1]!, thumbnail[p + 2]!);
+  }
+  return grey;
+}
+
 /** The difference hash of a thumbnail: bit 8 y + x says that cell x + 1 of row y is lighter than x. */
 export function differenceHash(thumbnail: Thumbnail): DifferenceHash {
-  const cells = new Uint32Array(72);
-  for (let p = 0; p < thumbnail.length / 3; p++) {
-    const y = Math.floor(p / THUMBNAIL.width) >> 1;
-    const x = (p % THUMBNAIL.width) >> 1;
-    const [r, g, b] = thumbnail.subarray(3 * p, 3 * p + 3) as unknown as [number, number, number];
-    cells[9 * y + x]! += luma(r, g, b);
-  }
+  const grey = greyOf(thumbnail);
   const halves: [number, number] = [0, 0];
   for (let y = 0; y < 8; y++) {
     for (let x = 0; x < 8; x++) {
-      if (cells[9 * y + x]! < cells[9 * y + x + 1]!) halves[y >> 2]! |= 1 << ((y & 3) * 8 + x);
+      if (grey[9 * y + x]! < grey[9 * y + x + 1]!) halves[y >> 2]! |= 1 << ((y & 3) * 8 + x);
     }
   }
   return [halves[0] >>> 0, halves[1] >>> 0];
@@ -47,43 +51,68 @@ export function hashDistance(a: DifferenceHash, b: DifferenceHash): number {
   return bitsSet(a[0] ^ b[0]) + bitsSet(a[1] ^ b[1]);
 }
 
-/** Exposure changes from shot to shot: so many grey levels of it are taken out. */
-const EXPOSURE = 8;
+/** By how much one exposure may stretch the grey levels of another. */
+const GAIN = 1.15;
 
-function meanOf(thumbnail: Thumbnail): number {
+/** A thumbnail, prepared to be compared with many. */
+interface Prepared {
+  readonly thumbnail: Thumbnail;
+  /** Grey levels less their mean. */
+  readonly grey: Float64Array;
+  /** Sum of their squares. */
+  readonly energy: number;
+}
+
+function prepared(thumbnail: Thumbnail): Prepared {
+  const grey = Float64Array.from(greyOf(thumbnail));
+  const mean = grey.reduce((a, v) => a + v, 0) / CELLS;
+  for (let i = 0; i < CELLS; i++) grey[i]! -= mean;
+  return { thumbnail, grey, energy: grey.reduce((a, v) => a + v * v, 0) };
+}
+
+/** Mean difference of grey levels when the exposure of `b` is brought to that of `a`. */
+function greyDifference(a: Prepared, b: Prepared): number {
+  const [x, y] = [a.grey, b.grey];
+  let joint = 0;
+  for (let i = 0; i < CELLS; i++) joint += x[i]! * y[i]!;
+  const gain = Math.max(1 / GAIN, Math.min(GAIN, b.energy > 0 ? joint / b.energy : 1));
   let sum = 0;
-  for (let i = 0; i < thumbnail.length; i++) sum += thumbnail[i]!;
-  return sum / thumbnail.length;
+  for (let i = 0; i < CELLS; i++) sum += Math.abs(x[i]! - gain * y[i]!);
+  return sum / CELLS;
+}
+
+/** Mean difference of red - green and blue - green. */
+function colourDifference(a: Thumbnail, b: Thumbnail): number {
+  let sum = 0;
+  for (let p = 0; p < a.length; p += 3) {
+    const green = a[p + 1]! - b[p + 1]!;
+    sum += Math.abs(a[p]! - b[p]! - green) + Math.abs(a[p + 2]! - b[p + 2]! - green);
+  }
+  return sum / (2 * CELLS);
 }
 
 /**
- * Mean difference of two thumbnails, grey levels, once a difference in exposure is taken out.
- * @param shift by how much the mean of `a` exceeds that of `b`
- * @param limit where to stop: from here on the exact difference does not matter
+ * How far two thumbnails are apart once a difference in exposure is taken out.
+ * @returns mean difference of grey levels, and of colours (red - green, blue - green)
  */
 export function thumbnailDifference(
   a: Thumbnail,
   b: Thumbnail,
-  shift = meanOf(a) - meanOf(b),
-  limit = Number.POSITIVE_INFINITY,
-): number {
-  const taken = Math.max(-EXPOSURE, Math.min(EXPOSURE, shift));
-  const most = limit * a.length;
-  let sum = 0;
-  for (let i = 0; i < a.length && sum <= most; i++) sum += Math.abs(a[i]! - b[i]! - taken);
-  return sum / a.length;
+): { readonly grey: number; readonly colour: number } {
+  return { grey: greyDifference(prepared(a), prepared(b)), colour: colourDifference(a, b) };
 }
 
 /**
- * Limits of what counts as nearly the same. On photographs (Office-Caltech) doubles differ by less
- * than 2 levels and other pictures by more than 5; on digits and X-rays, which all look alike, the
- * hash alone would join thousands, the two together find the doubles only.
+ * Limits of what counts as nearly the same. Photographs that were halved, doubled, compressed or
+ * brightened differ by 0.2 to 1.5 grey levels, different ones (Office-Caltech, CIFAR) by more than 4.
+ * On digits and X-rays, which all look alike, the hash alone would join thousands.
  */
-const MAX_BITS = 4;
-const MAX_DIFFERENCE = 2.5;
+const MAX_BITS = 5;
+const MAX_GREY = 1.5;
+const MAX_COLOUR = 8;
 
-/** Bits of each band: hashes that differ in at most 4 bits agree in at least one of 5 bands. */
-const BANDS = [13, 13, 13, 13, 12];
+/** Bits of each band: hashes that differ in at most 5 bits agree in at least one of 6 bands. */
+const BANDS = [11, 11, 11, 11, 10, 10];
 
 /** The bands of a hash, each with its place so that they can share one table. */
 function bandsOf([a, b]: DifferenceHash): number[] {
@@ -94,7 +123,7 @@ function bandsOf([a, b]: DifferenceHash): number[] {
       value = value * 2 + (((k < 32 ? a : b) >>> (k & 31)) & 1);
     }
     from += bits;
-    return i * 2 ** 13 + value;
+    return i * 2 ** 11 + value;
   });
 }
 
@@ -134,7 +163,6 @@ export function nearDuplicates(thumbnails: readonly Thumbnail[]): number[] {
   const buckets = new Map<number, number[]>();
   const high = new Int32Array(thumbnails.length);
   const low = new Int32Array(thumbnails.length);
-  const means = thumbnails.map(meanOf);
   thumbnails.forEach((thumbnail, i) => {
     const hash = differenceHash(thumbnail);
     [high[i], low[i]] = hash;
@@ -152,10 +180,10 @@ export function nearDuplicates(thumbnails: readonly Thumbnail[]): number[] {
       else buckets.set(band, [i]);
     }
   });
+  const all = thumbnails.map(prepared);
   const compare = (i: number, j: number) => {
-    const shift = means[i]! - means[j]!;
-    const [a, b] = [thumbnails[i]!, thumbnails[j]!];
-    if (thumbnailDifference(a, b, shift, MAX_DIFFERENCE) <= MAX_DIFFERENCE) sets.join(i, j);
+    if (greyDifference(all[i]!, all[j]!) > MAX_GREY) return;
+    if (colourDifference(thumbnails[i]!, thumbnails[j]!) <= MAX_COLOUR) sets.join(i, j);
   };
   for (const bucket of buckets.values()) {
     const members = Int32Array.from(bucket);
