@@ -1,5 +1,7 @@
 /** Files on disk (Node). */
 export { type CheckpointFolder, openCheckpointFolder } from './checkpoint-folder.js';
+export { type BaseOptions, type ResolvedBase, resolveBase } from './hub-base.js';
+export { downloadSnapshot, type HubProgress, type SnapshotOptions } from './hub-download.js';
 export { openKeras } from './keras.js';
 export * from './onnx-file.js';
 export { openWeights } from './open-weights.js';

@@ -265,7 +265,9 @@ port.on('message', ({ id, read: path }: Hdf5Request) => {
     const value = read(file, `/${path}`, () => reply({ id, alive: true }));
     reply({ id, value }, [value.buffer as ArrayBuffer]);
   } catch (error) {
-    reply({ id, error: (error as Error).message });
+    const { message } = error as Error;
+    // h5wasm's own words for whatever could not be opened; the library's say why.
+    reply({ id, error: message.includes('name not defined') ? takeFault() : message });
   }
 });
 reply({ ready: true });
