@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { drawPicture, PARTS } from '../../scripts/assets/demo/picture.js';
-import { fitProbe, type Labelled, probeAccuracy } from '../support/linear-probe.js';
+import { type Labelled, LinearProbe } from '../../scripts/pretrain/linear-probe.js';
 
 const ROOT = new URL('../../assets/demo/', import.meta.url);
 const CLASSES = ['bicycle', 'fish', 'guitar', 'house', 'mug', 'umbrella'];
@@ -49,6 +49,21 @@ function histogram({ pixels }: Picture): number[] {
   return bins;
 }
 
+function labelled(
+  pictures: readonly Picture[],
+  describePicture: (picture: Picture) => readonly number[],
+): Labelled {
+  const rows = pictures.map(describePicture);
+  return {
+    features: Float32Array.from(rows.flat()),
+    width: rows[0]!.length,
+    labels: pictures.map((p) => p.label),
+  };
+}
+
+/** Few features need little decay. */
+const PROBE = { decay: 1e-3, steps: 500 };
+
 describe('demo pictures', () => {
   let train: Picture[];
   let valid: Picture[];
@@ -78,22 +93,16 @@ describe('demo pictures', () => {
     ['the mean colour', meanColour],
     ['a colour histogram', histogram],
   ] as const)('are not told apart by %s', (_, describePicture) => {
-    const labelled = (pictures: readonly Picture[]): Labelled => ({
-      features: pictures.map(describePicture),
-      labels: pictures.map((p) => p.label),
-    });
-    const [a, b] = [labelled(train), labelled(valid)];
-    const forth = probeAccuracy(fitProbe(a), b);
-    const back = probeAccuracy(fitProbe(b), a);
+    const [a, b] = [labelled(train, describePicture), labelled(valid, describePicture)];
+    const forth = LinearProbe.fit(a, PROBE).accuracy(b);
+    const back = LinearProbe.fit(b, PROBE).accuracy(a);
     expect((forth * b.labels.length + back * a.labels.length) / 144).toBeLessThan(1 / 6 + 0.093);
   });
 
   it('would be caught by that probe if colour told', () => {
-    const tinted = (pictures: readonly Picture[]): Labelled => ({
-      features: pictures.map((p) => meanColour(p).map((v, j) => v + 25 * ((p.label >> j) & 1))),
-      labels: pictures.map((p) => p.label),
-    });
-    const accuracy = probeAccuracy(fitProbe(tinted(train)), tinted(valid));
+    const tinted = (p: Picture) => meanColour(p).map((v, j) => v + 25 * ((p.label >> j) & 1));
+    const probe = LinearProbe.fit(labelled(train, tinted), PROBE);
+    const accuracy = probe.accuracy(labelled(valid, tinted));
     expect(accuracy).toBeGreaterThan(1 / 6 + 0.093);
   });
 
