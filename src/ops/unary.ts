@@ -119,8 +119,10 @@ export const absOp = numberOp('abs', 'Abs', ({ inputs: [x], dy }) => [mul(dy, si
 export const signOp = numberOp(
   'sign',
   (emit, x, dtype) => {
-    // WebGPU has no kernel for Sign, and Lion and L1 penalties take the sign of every weight.
-    if (emit.target !== 'webgpu' || dtype !== 'float32') return emit.one('Sign', [x]);
+    // WebGPU has no kernel for Sign, and Lion and L1 penalties take the sign of every weight. The
+    // CPU's kernel looks at the low 32 bits of an int64 alone: it gives -1 for 2^31, 0 for 2^32.
+    const missing = emit.target === 'webgpu' && dtype === 'float32';
+    if (!missing && dtype !== 'int64') return emit.one('Sign', [x]);
     const zero = emit.scalar(dtype, 0);
     const sides = ['Greater', 'Less'].map((o) => emitCast(emit, emit.one(o, [x, zero]), dtype));
     return emit.one('Sub', sides);
