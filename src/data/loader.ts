@@ -187,12 +187,17 @@ export class ImageLoader {
     const row = this.#reader.rowLength;
     const pixels = new Float32Array(batchSize * row);
     const wanted = run.order.slice(number * batchSize, (number + 1) * batchSize);
-    const read = await Promise.all(
+    const settled = await Promise.allSettled(
       wanted.map((index, i) => {
         const out = pixels.subarray(i * row, (i + 1) * row);
         return this.#lanes.run(run.ticket, () => this.#sample(run, index, out));
       }),
     );
+    // The first fault in the order of the batch, whichever came first in time.
+    const read = settled.map((s) => {
+      if (s.status === 'rejected') throw s.reason;
+      return s.value;
+    });
     const indices = Array.from({ length: batchSize }, (_, i) => (read[i] ? wanted[i]! : -1));
     const rows = indices.flatMap((index, i) => (index < 0 ? [] : [i]));
     const labels = this.labelsOf(indices, run.training);
