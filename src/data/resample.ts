@@ -89,7 +89,7 @@ const HALF = 1 << (PRECISION - 1);
 
 /** Where pixels are read: rows of `stride` pixels, counted from `left`, `top`. */
 interface Plane {
-  readonly data: Uint8Array | Uint8ClampedArray;
+  readonly data: Uint8Array;
   readonly stride: number;
   readonly left: number;
   readonly top: number;
@@ -126,7 +126,7 @@ function alongX({ data, stride, left, top }: Plane, taps: Taps, from: number, to
       o += 3;
     }
   }
-  return { data: out, stride: columns, left: 0, top: -from };
+  return { data: new Uint8Array(out.buffer), stride: columns, left: 0, top: -from };
 }
 
 /** The columns `from` to `to`, resized along y; they start at column 0 of the result. */
@@ -144,7 +144,7 @@ function alongY({ data, stride, left, top }: Plane, taps: Taps, from: number, to
     }
     for (let x = 0; x < length; x++) out[y * length + x] = sum[x]! >> PRECISION;
   }
-  return { data: out, stride: to - from, left: -from, top: 0 };
+  return { data: new Uint8Array(out.buffer), stride: to - from, left: -from, top: 0 };
 }
 
 /**
@@ -165,5 +165,5 @@ export function resample(pixels: Pixels, options: ResampleOptions): Pixels {
   const { data } = columnsFirst
     ? alongX(alongY(source, ys, ...reach(xs)), xs, 0, height)
     : alongY(alongX(source, xs, ...reach(ys)), ys, 0, width);
-  return { width, height, data: new Uint8Array(data.buffer) };
+  return { width, height, data };
 }
