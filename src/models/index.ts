@@ -6,6 +6,7 @@ export * from './define-model.js';
 export * from './image-classifier.js';
 export * from './load.js';
 export * from './match-weights.js';
+export * from './onnx-classifier.js';
 export * from './preprocess.js';
 export * from './preprocess-parse.js';
 export * from './preprocess-write.js';
