@@ -24,6 +24,7 @@ export const LAYERS = [
   'train',
   'advise',
   'export',
+  'run',
   'serve',
   'cli',
 ] as const;

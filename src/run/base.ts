@@ -1,0 +1,124 @@
+/** From the name of a base to a model with a new head for the classes at hand. */
+import { readdir, readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import type { Engine } from '../engine/index.js';
+import { openCheckpointFolder, resolveBase } from '../io/index.node.js';
+import {
+  type ImageClassifier,
+  type ImageConfig,
+  type ImagePreprocess,
+  type LoadedClassifier,
+  loadImageClassifier,
+  type ModelDefinition,
+  resized,
+} from '../models/index.js';
+import { initialize, type Weights } from '../nn/index.js';
+import { loadOnnxBase, type OnnxSource } from './onnx-base.js';
+
+/** A base as it was found. */
+export interface LoadedBase extends LoadedClassifier {
+  /** Absolute path of its folder or file. */
+  readonly path: string;
+  /** The file of an ONNX base. */
+  readonly onnx?: OnnxSource;
+}
+
+/** A model ready to be adapted. */
+export interface PreparedModel {
+  readonly definition: ModelDefinition;
+  readonly config: ImageConfig;
+  readonly model: ImageClassifier;
+  readonly weights: Weights;
+  readonly preprocess: ImagePreprocess;
+  /** Stands for the network: its type and configuration. */
+  readonly structure: string;
+  readonly isHead: (path: string) => boolean;
+  /** The file whose graph the network is, for an ONNX base. */
+  readonly onnx?: OnnxSource;
+}
+
+const assets = fileURLToPath(new URL('../../assets/bases/', import.meta.url));
+
+/** Folders of the bases that come with the package, by the name after `graft/`. */
+export async function embeddedBases(): Promise<Map<string, string>> {
+  const entries = await readdir(assets, { withFileTypes: true }).catch(() => []);
+  return new Map(
+    entries.filter((e) => e.isDirectory()).map((e) => [e.name, `${assets}${e.name}`] as const),
+  );
+}
+
+/** What decides how an ONNX base is read; other bases say it themselves. */
+export interface BaseChoices {
+  /** The value at which the trunk of an ONNX base ends. */
+  readonly cut?: string | undefined;
+  /** Side of the input, pixels. */
+  readonly size?: number | undefined;
+}
+
+/**
+ * Finds and loads a base as it is.
+ * @throws ConfigError, WeightsError or HubError when there is none, or when it does not fit
+ */
+export async function loadBase(
+  engine: Engine,
+  base: string,
+  choices: BaseChoices = {},
+): Promise<LoadedBase> {
+  const { kind, path } = await resolveBase(base, { embedded: await embeddedBases() });
+  if (kind === 'onnx') return { ...(await loadOnnxBase(engine, path, choices)), path };
+  return { ...(await loadImageClassifier(openCheckpointFolder(path))), path };
+}
+
+/** How a base is prepared. */
+export interface PrepareOptions {
+  readonly labels: readonly string[];
+  /** Side of the input in pixels; absent: the base's own. */
+  readonly size?: number | undefined;
+  readonly seed: number;
+  /** Take random weights in place of the base's. */
+  readonly fresh: boolean;
+}
+
+/** A base for pictures of another size: those with one position embedding a place must know. */
+function sized(loaded: LoadedBase, size: number | undefined): LoadedBase {
+  if (size === undefined || loaded.onnx) return loaded;
+  const preprocess = resized(loaded.preprocess, size);
+  const { definition } = loaded;
+  if (!definition.resize) return { ...loaded, preprocess };
+  const { config, weights } = definition.resize(loaded.config, loaded.weights, preprocess);
+  return { ...loaded, preprocess, config, weights, model: definition.build(config) };
+}
+
+/** Gives a loaded base a new head for `labels` (and, for a control, fresh weights everywhere). */
+export function prepareModel(
+  base: LoadedBase,
+  { labels, size, seed, fresh }: PrepareOptions,
+): PreparedModel {
+  const loaded = sized(base, size);
+  const { definition, model, preprocess, onnx } = loaded;
+  const config = { ...loaded.config, labels };
+  model.replaceHead(labels.length);
+  const weights: Weights = new Map();
+  const head = definition.roles.head!;
+  for (const [path, value] of initialize(model, seed)) {
+    const kept = fresh || head.test(path) ? undefined : loaded.weights.get(path);
+    weights.set(path, kept ?? value);
+  }
+  const graph = onnx ? `:${onnx.fingerprint}` : '';
+  return {
+    definition,
+    config,
+    model,
+    weights,
+    preprocess,
+    structure: `${definition.modelType}${graph}:${JSON.stringify(definition.write(config))}`,
+    isHead: (path) => head.test(path),
+    ...(onnx ? { onnx } : {}),
+  };
+}
+
+/** Version of the package. */
+export async function packageVersion(): Promise<string> {
+  const path = new URL('../../package.json', import.meta.url);
+  return (JSON.parse(await readFile(path, 'utf8')) as { version: string }).version;
+}

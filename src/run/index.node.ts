@@ -1,0 +1,12 @@
+/** Whole runs: what the command line and the three-line library offer (Node). */
+export * from './apply.js';
+export * from './base.js';
+export * from './bases.js';
+export * from './engine.js';
+export * from './export-run.js';
+export * from './fit.js';
+export * from './options.js';
+export * from './report.js';
+export * from './run-folder.js';
+export * from './summary.js';
+export * from './train-run.js';

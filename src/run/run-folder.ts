@@ -1,0 +1,183 @@
+/** The folder of a run: `run.json`, `metrics.jsonl`, `checkpoints/`, `model/`, `report.html`. */
+import { mkdir, readdir, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ConfigError, IoError } from '../errors.js';
+import { writeWhole } from '../io/index.node.js';
+import type { ImagePreprocess } from '../models/index.js';
+import type { Metrics } from '../tasks/index.js';
+import type { FitChoices } from './options.js';
+
+/** A `run.json` beyond this is not one of ours. */
+const MAX_BYTES = 64 * 1024 * 1024;
+const FORMAT = 1;
+
+/** Scores of one part of the data. */
+export interface PartResult {
+  readonly samples: number;
+  readonly metrics: Metrics;
+}
+
+/** How the run ended. */
+export interface RunResult {
+  /** Of the test part, or of the validation part where there is none. */
+  readonly metrics: Metrics;
+  readonly valid: PartResult | null;
+  readonly test: PartResult | null;
+  /** Pass and step of the model that was kept. */
+  readonly best: {
+    readonly epoch: number;
+    readonly step: number;
+    readonly metrics: Metrics;
+  } | null;
+  readonly epochs: number;
+  readonly steps: number;
+  readonly seconds: number;
+  readonly parameters: { readonly total: number; readonly trainable: number };
+}
+
+/** Everything that is needed to repeat a run, and what came of it. */
+export interface RunRecord {
+  readonly format: number;
+  readonly graft: string;
+  readonly created: string;
+  readonly status: 'running' | 'interrupted' | 'done';
+  readonly choices: FitChoices;
+  readonly data: {
+    readonly classes: readonly string[];
+    readonly train: number;
+    readonly valid: number;
+    readonly test: number;
+    readonly split: string;
+    readonly skipped: readonly { readonly id: string; readonly reason: string }[];
+  };
+  readonly model: { readonly modelType: string; readonly preprocess: ImagePreprocess };
+  /** What a person types to repeat it. */
+  readonly command: string;
+  /** Where it ran: versions, device, threads. */
+  readonly machine: Readonly<Record<string, string | number>>;
+  readonly result?: RunResult;
+  /** The same network and budget from random weights, when it was asked for. */
+  readonly control?: RunResult;
+}
+
+/** Paths in a run's folder. */
+export class RunFolder {
+  readonly path: string;
+
+  constructor(path: string) {
+    this.path = path;
+  }
+
+  /** The first of NAME, NAME-2, NAME-3, ... below `parent` that is not there yet. */
+  static async free(parent: string, name: string): Promise<RunFolder> {
+    for (let n = 1; ; n++) {
+      const path = join(parent, n === 1 ? name : `${name}-${n}`);
+      if (!(await stat(path).catch(() => null))) return new RunFolder(path);
+    }
+  }
+
+  get record(): string {
+    return join(this.path, 'run.json');
+  }
+  get log(): string {
+    return join(this.path, 'metrics.jsonl');
+  }
+  get checkpoints(): string {
+    return join(this.path, 'checkpoints');
+  }
+  get features(): string {
+    return join(this.path, 'features');
+  }
+  get events(): string {
+    return join(this.path, 'tensorboard');
+  }
+  get model(): string {
+    return join(this.path, 'model');
+  }
+  get report(): string {
+    return join(this.path, 'report.html');
+  }
+  get predictions(): string {
+    return join(this.path, 'predictions.json');
+  }
+  /** The folder of the control, a run of its own. */
+  get control(): RunFolder {
+    return new RunFolder(join(this.path, 'control'));
+  }
+
+  /**
+   * Makes the folder for a new run.
+   * @throws ConfigError when something else lies there
+   */
+  async create(): Promise<void> {
+    let there: string[] = [];
+    try {
+      there = await readdir(this.path);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') {
+        throw new IoError(
+          'out',
+          `${this.path} cannot be used as a run's folder.`,
+          {},
+          { cause: error },
+        );
+      }
+    }
+    if (there.length > 0) {
+      const run = there.includes('run.json');
+      throw new ConfigError(
+        `${this.path} ${run ? 'holds a run already. Go on with it by --resume, or choose another folder with --out.' : 'is not empty. Choose another folder with --out.'}`,
+        { path: this.path },
+        'out-exists',
+      );
+    }
+    await mkdir(this.path, { recursive: true });
+  }
+
+  async write(record: RunRecord): Promise<void> {
+    await this.writeJson(this.record, record);
+  }
+
+  async writeJson(path: string, value: unknown): Promise<void> {
+    const text = `${JSON.stringify(value, null, 1)}\n`;
+    await writeWhole(path, [new TextEncoder().encode(text)]);
+  }
+
+  /**
+   * Reads `run.json`.
+   * @throws ConfigError when there is none, or when it is no run of this version
+   */
+  async read(): Promise<RunRecord> {
+    let text: string;
+    try {
+      text = await readFile(this.record, 'utf8');
+    } catch (cause) {
+      throw new ConfigError(
+        `${this.path} is no run: it holds no readable run.json. Give the folder that graft fit wrote (--out).`,
+        { path: this.path, cause: String(cause) },
+        'no-run',
+      );
+    }
+    const fail = (what: string): never => {
+      throw new ConfigError(`${this.record} ${what}.`, { path: this.record }, 'no-run');
+    };
+    if (text.length > MAX_BYTES) fail('is too large to be a run');
+    let record: Partial<RunRecord> = {};
+    try {
+      record = JSON.parse(text) as Partial<RunRecord>;
+    } catch (error) {
+      fail(`is damaged: ${(error as Error).message}`);
+    }
+    if (record?.format !== FORMAT || !record.choices || !record.data || !record.model) {
+      fail(
+        `was written by another version of graft (format ${record?.format}, expected ${FORMAT})`,
+      );
+    }
+    return record as RunRecord;
+  }
+}
+
+/** The first fields of a new record. */
+export function newRecord(): Pick<RunRecord, 'format' | 'created' | 'status'> {
+  return { format: FORMAT, created: new Date().toISOString(), status: 'running' };
+}

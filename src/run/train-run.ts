@@ -1,0 +1,132 @@
+/** Trains one model into a run's folder: the loop with its logs, checkpoints and kept features. */
+import { rm } from 'node:fs/promises';
+import type { Engine } from '../engine/index.js';
+import { findMethod } from '../methods/index.js';
+import type { Weights } from '../nn/index.js';
+import { imageClassification } from '../tasks/index.js';
+import { type TrainEvent, Trainer, type TrainResult } from '../train/index.js';
+import {
+  FolderCheckpoints,
+  FolderFeatures,
+  type LogRecord,
+  MetricsLog,
+  TensorBoardWriter,
+} from '../train/index.node.js';
+import type { PreparedModel } from './base.js';
+import type { ImageStream } from './image-stream.js';
+import type { FitChoices } from './options.js';
+import type { RunFolder } from './run-folder.js';
+
+/** What a run tells, beside what the loop tells. */
+export type RunEvent =
+  | TrainEvent
+  | { readonly type: 'note'; readonly text: string }
+  /** Pictures looked at while the data is read. */
+  | { readonly type: 'data'; readonly done: number; readonly total: number };
+
+/** Listens to a run. */
+export type RunListener = (event: RunEvent) => void;
+
+/** What a model is trained with. */
+export interface TrainRunOptions {
+  readonly engine: Engine;
+  readonly folder: RunFolder;
+  readonly choices: FitChoices;
+  readonly prepared: PreparedModel;
+  readonly train: ImageStream;
+  readonly valid: ImageStream | null;
+  readonly resume: boolean;
+  readonly checkpointEvery?: number | undefined;
+  readonly listener: RunListener;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Numbers of a loop's events, as lines of the log. */
+function recordOf(event: TrainEvent, stepsPerEpoch: number): LogRecord[] {
+  if (event.type === 'step') {
+    const { step, phase, loss, lr, gradientNorm } = event;
+    const values = { loss, lr, ...(gradientNorm === undefined ? {} : { gradientNorm }) };
+    return [{ step, epoch: step / stepsPerEpoch, phase, split: 'train', values }];
+  }
+  if (event.type !== 'epoch') return [];
+  const { step, epoch, phase, loss, valid } = event;
+  const records = [
+    { step, epoch, phase, split: 'epoch', values: { loss } as Record<string, number> },
+  ];
+  if (valid) {
+    const { logLoss, ...others } = valid;
+    records.push({ step, epoch, phase, split: 'valid', values: { ...others, loss: logLoss! } });
+  }
+  return records;
+}
+
+/** The model that was kept, and what moved on the way. */
+export interface TrainedRun extends TrainResult {
+  readonly weights: Weights;
+  readonly trainable: number;
+  readonly total: number;
+}
+
+/** Trains; returns when the run is done or was interrupted after saving. */
+export async function trainRun(options: TrainRunOptions): Promise<TrainedRun> {
+  const { engine, folder, choices, prepared, train, valid, listener } = options;
+  const { definition, model, isHead } = prepared;
+  const method = findMethod(choices.method);
+  const phases = method.plan({
+    model,
+    hasRole: (path, role) => definition.roles[role as 'head']?.test(path) ?? false,
+    epochs: choices.epochs,
+    ...(choices.lr === undefined ? {} : { lr: choices.lr }),
+  });
+  const checkpoints = new FolderCheckpoints(folder.checkpoints);
+  const latest = options.resume ? await checkpoints.latest() : null;
+  const from = latest ? latest.position.stepsBefore + latest.step : undefined;
+  const log = MetricsLog.open(folder.log, from);
+  const board = new TensorBoardWriter(
+    folder.events,
+    from === undefined ? {} : { resumeStep: from },
+  );
+  const stepsPerEpoch = Math.ceil(Math.ceil(train.samples / train.batchSize) / choices.accumulate);
+  let [trainable, total] = [0, 0];
+  try {
+    const trainer = new Trainer({
+      ...prepared,
+      engine,
+      isHead,
+      task: imageClassification,
+      phases,
+      train,
+      valid,
+      optimizer: { name: choices.optimizer, weightDecay: choices.weightDecay },
+      clipNorm: choices.clipNorm,
+      accumulate: choices.accumulate,
+      ema: choices.ema,
+      patience: choices.patience,
+      seed: choices.seed,
+      checkpoints,
+      checkpointEvery: options.checkpointEvery,
+      resume: options.resume,
+      features: new FolderFeatures(folder.features),
+      signal: options.signal,
+      listener: (event) => {
+        if (event.type === 'phase') {
+          trainable = Math.max(trainable, event.trainable);
+          total = event.total;
+        }
+        for (const record of recordOf(event, stepsPerEpoch)) {
+          log.append(record);
+          board.append(record);
+        }
+        if (event.type === 'checkpoint') log.flush();
+        listener(event);
+      },
+    });
+    const result = await trainer.run();
+    // They can be computed again, and are larger than the pictures.
+    if (!result.interrupted) await rm(folder.features, { recursive: true, force: true });
+    return { ...result, trainable, total };
+  } finally {
+    log.close();
+    board.close();
+  }
+}

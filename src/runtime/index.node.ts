@@ -1,0 +1,2 @@
+/** The runtime of Node. */
+export * from './ort-node.js';
