@@ -1,0 +1,98 @@
+/** `graft fit`: adapts a base to data. */
+import { type Command, Option } from 'commander';
+import { Interrupted, printJson } from '../outcome.js';
+import { asNumber, asShareOrPath, given } from '../values.js';
+
+interface FitFlags {
+  readonly [name: string]: string | number | boolean | undefined;
+}
+
+/** Adds the command. */
+export function addFit(program: Command): void {
+  const number = (flags: string, text: string) => new Option(flags, text).argParser(asNumber);
+  program
+    .command('fit')
+    .description('adapt a pre-trained model to a folder of labelled pictures')
+    .argument(
+      '[data]',
+      'folder of class folders, or a CSV, TSV or JSONL list; not needed with --resume',
+    )
+    .addOption(new Option('--task <name>', 'what is learned; recognised from the data'))
+    .option(
+      '--base <name>',
+      'org/name on the hub, a folder, an .onnx file, or graft/... in the package',
+    )
+    .option('--cut <value>', 'ONNX bases: the value at which the trunk ends')
+    .option('--method <name>', 'fine-tune, feature-extraction or scratch')
+    .addOption(
+      new Option('--valid <path|share>', 'validation data, or the share held out').argParser(
+        asShareOrPath,
+      ),
+    )
+    .addOption(number('--epochs <n>', 'passes over the training data'))
+    .addOption(number('--batch <n>', 'pictures a batch'))
+    .addOption(number('--lr <x>', "peak learning rate; the method's own by default"))
+    .addOption(new Option('--augment <preset>', 'none, light, default or strong'))
+    .addOption(number('--size <pixels>', "side of the input; the base's own by default"))
+    .addOption(new Option('--optimizer <name>', 'adamw, sgd, lamb or lion'))
+    .addOption(number('--weight-decay <x>', 'decay of kernels and matrices'))
+    .addOption(number('--clip-norm <x>', "limit of the gradient's norm"))
+    .addOption(number('--accumulate <n>', 'batches whose gradients make one step'))
+    .addOption(number('--label-smoothing <x>', 'share of the target spread over all classes'))
+    .addOption(new Option('--class-weights <kind>', 'none or balanced'))
+    .addOption(number('--ema <decay>', 'evaluate an average of the weights, e.g. 0.999'))
+    .addOption(number('--patience <n>', 'passes without a better model before a phase ends'))
+    .addOption(number('--seed <n>', 'makes the run repeatable'))
+    .option(
+      '--control',
+      'also train from random weights with the same budget, and say what the transfer gained',
+    )
+    .option('--strict', 'end at the first unreadable picture instead of leaving it out')
+    .option('--out <folder>', 'where the run is written; runs/NAME by default')
+    .option('--resume', 'go on with the interrupted run in --out')
+    .addOption(
+      number(
+        '--checkpoint-every <steps>',
+        'steps between checkpoints; one is written after each pass anyway',
+      ),
+    )
+    .addOption(new Option('--device <name>', 'where it runs').choices(['cpu', 'webgpu', 'cuda']))
+    .addOption(number('--threads <n>', 'threads; all processors by default'))
+    .option('--json', 'progress to stderr, one JSON object as the last line of stdout')
+    .action(async (data: string | undefined, flags: FitFlags) => {
+      const runs = await import('../../run/index.node.js');
+      const { watchRun } = await import('../watch.js');
+      const { json, checkpointEvery, device, threads, out, resume, ...choices } = flags;
+      const watch = watchRun();
+      const stop = new AbortController();
+      const interrupt = () => stop.abort();
+      process.once('SIGINT', interrupt);
+      process.once('SIGTERM', interrupt);
+      try {
+        const run = await runs.fit({
+          ...given({ ...choices, data }),
+          ...given({ out, resume, checkpointEvery, device, threads }),
+          command: `graft ${process.argv.slice(2).map(quoted).join(' ')}`,
+          listener: watch.listener,
+          signal: stop.signal,
+        } as Parameters<typeof runs.fit>[0]);
+        watch.close();
+        if (run.interrupted) {
+          throw new Interrupted(
+            `Interrupted; saved. Go on with: graft fit --resume --out ${run.out}`,
+          );
+        }
+        if (json) printJson(run.summary);
+        else process.stdout.write(run.text);
+      } finally {
+        watch.close();
+        process.removeListener('SIGINT', interrupt);
+        process.removeListener('SIGTERM', interrupt);
+      }
+    });
+}
+
+/** An argument as a shell takes it. */
+function quoted(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}
