@@ -17,11 +17,26 @@ import { RunFolder } from './run-folder.js';
 /** Pictures a batch when nothing is trained. */
 const BATCH = 16;
 
+/** True for a model's own folder, as it comes from the hub or from an export. */
+async function isModelFolder(path: string): Promise<boolean> {
+  const names = await readdir(path).catch(() => [] as string[]);
+  return names.includes('config.json') && !names.includes('run.json');
+}
+
 /**
- * The model of a run.
- * @throws ConfigError when there is no run, or when it has not ended
+ * The model of a run; or, of a folder that is itself a model, that model as it is.
+ * @throws ConfigError when there is neither, when the run has not ended, or when the model has no head
  */
 export async function loadRunModel(engine: Engine, run: string): Promise<LoadedClassifier> {
+  if (await isModelFolder(run)) {
+    const loaded = await loadModelFolder(engine, run);
+    if (loaded.untrained.length === 0) return loaded;
+    throw new ConfigError(
+      `${run} is a base without a head, so it knows no classes. Adapt it first: graft fit DATA --base ${run}.`,
+      { run, untrained: loaded.untrained },
+      'no-head',
+    );
+  }
   const folder = new RunFolder(run);
   const record = await folder.read();
   if (!record.result) {
