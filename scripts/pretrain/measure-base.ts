@@ -11,53 +11,14 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { writeTable } from '../../bench/harness.js';
-import type { ImageSample } from '../../src/data/index.js';
-import { ImageLoader, readImageDataset } from '../../src/data/index.node.js';
-import {
-  Context,
-  createEngine,
-  type HostTensor,
-  initialize,
-  type Tensor,
-} from '../../src/index.js';
+import { readImageDataset } from '../../src/data/index.node.js';
+import { createEngine, initialize } from '../../src/index.js';
 import { openCheckpointFolder } from '../../src/io/index.node.js';
 import { type LoadedClassifier, loadImageClassifier } from '../../src/models/index.js';
-import { tracePart } from '../../src/train/index.js';
-import { type Labelled, LinearProbe, splitRows, subset } from './linear-probe.js';
+import { LinearProbe, splitRows, subset } from './linear-probe.js';
+import { pooledFeatures } from './pooled-features.js';
 
 const SPLITS = 5;
-const BATCH = 16;
-
-/** Pooled features of samples. @param byBatch normalise by the statistics of each batch of 16 */
-async function featuresOf(
-  { model, weights, preprocess }: LoadedClassifier,
-  samples: readonly ImageSample[],
-  byBatch: boolean,
-): Promise<Labelled> {
-  const engine = await createEngine();
-  const classes = 1 + Math.max(...samples.map((s) => s.label));
-  const loader = new ImageLoader(samples, { classes, preprocess, batchSize: BATCH });
-  const shape = [BATCH, preprocess.mean.length, preprocess.height, preprocess.width];
-  const { y } = tracePart(model, 'trunk', shape, new Context({ training: byBatch }));
-  const constants = new Map<Tensor, HostTensor>();
-  for (const [path, { tensor }] of model.parameters()) constants.set(tensor, weights.get(path)!);
-  const program = await engine.program({ y }, { constants });
-  const width = y.shape[1]!;
-  const features = new Float32Array(samples.length * width);
-  // Shuffled, so that a batch is not of one class.
-  for await (const batch of loader.batches({ epoch: 0, training: false, shuffle: true })) {
-    const { data } = await engine.runtime.download(
-      (await program.run({ pixels: batch.pixels })).y!,
-    );
-    batch.indices.forEach((sample, row) => {
-      const values = (data as Float32Array).subarray(row * width, (row + 1) * width);
-      if (sample >= 0) features.set(values, sample * width);
-    });
-  }
-  await loader.close();
-  await engine.release();
-  return { features, width, labels: samples.map((s) => s.label) };
-}
 
 const percent = (x: number) => (100 * x).toFixed(1);
 
@@ -69,10 +30,15 @@ async function measure(
   byBatch: boolean,
 ): Promise<string> {
   const insects = await readImageDataset(join(data, 'hymenoptera'));
-  const train = await featuresOf(loaded, insects.train, byBatch);
-  const valid = await featuresOf(loaded, insects.valid, byBatch);
+  const train = await pooledFeatures(engine, loaded, insects.train, byBatch);
+  const valid = await pooledFeatures(engine, loaded, insects.valid, byBatch);
   const goods = await readImageDataset(join(data, 'office_caltech10/amazon'), { split: false });
-  const all = await featuresOf(loaded, [...goods.train, ...goods.valid, ...goods.test], byBatch);
+  const all = await pooledFeatures(
+    engine,
+    loaded,
+    [...goods.train, ...goods.valid, ...goods.test],
+    byBatch,
+  );
   const shares = Array.from({ length: SPLITS }, (_, seed) => {
     const [fit, held] = splitRows(all.labels.length, 0.8, seed);
     return LinearProbe.fit(subset(all, fit)).accuracy(subset(all, held));
@@ -95,6 +61,7 @@ const { values: args } = parseArgs({
 });
 if (!args.from || !args.data) throw new Error('Usage: measure-base.ts --from FOLDER --data FOLDER');
 const { data } = args;
+const engine = await createEngine();
 const original = await loadImageClassifier(openCheckpointFolder(args.from));
 const base = await loadImageClassifier(openCheckpointFolder(args.base));
 const random = { ...base, weights: initialize(base.model, 1) };
@@ -106,6 +73,7 @@ for (const [name, loaded] of [
 ] as const) {
   for (const byBatch of [false, true]) rows.push(await measure(name, loaded, data, byBatch));
 }
+await engine.release();
 if (args.write) {
   const head = '| weights | norms by | hymenoptera, % | amazon, % |\n|---|---|---|---|';
   const card = pathToFileURL(join(args.base, 'README.md'));
