@@ -4,6 +4,28 @@ import type { Runtime } from './runtime/index.js';
 import { type NodeRuntimeOptions, nodeRuntime } from './runtime/ort-node.js';
 
 export * from './api.js';
+export {
+  type BaseInfo,
+  type BaseList,
+  describeBase,
+  type EngineChoice,
+  type Evaluation,
+  type ExportOptions,
+  evaluateRun,
+  exportRun,
+  type FitChoices,
+  type FitOptions,
+  type FitRun,
+  fit,
+  listBases,
+  type PredictionList,
+  predictRun,
+  type RunEvent,
+  type RunExport,
+  type RunListener,
+  type RunSummary,
+  reportRun,
+} from './run/index.node.js';
 export type { NodeRuntimeOptions } from './runtime/ort-node.js';
 
 /**

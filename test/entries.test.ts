@@ -1,4 +1,5 @@
 /** The two doors of the package: the same names, each with its own ONNX Runtime and no other. */
+import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { build, type Metafile } from 'esbuild';
 import { expect, test } from 'vitest';
@@ -50,4 +51,24 @@ test('package.json sends Node to one and everyone else to the other', () => {
   expect(door.default.default).toBe('./dist/index.web.js');
   // Conditions are tried in order, so the general one must come last.
   expect(Object.keys(door)).toEqual(['node', 'default']);
+});
+
+test('every other path that package.json exports is the door of a folder', () => {
+  const { '.': _, ...others } = packageJson.exports;
+  for (const [path, { types, default: target }] of Object.entries(others)) {
+    const [folder, node] = path.slice(2).split('/');
+    const file = `${folder}/index${node ? '.node' : ''}`;
+    expect([types, target]).toEqual([`./dist/${file}.d.ts`, `./dist/${file}.js`]);
+    expect(existsSync(`${root}src/${file}.ts`), file).toBe(true);
+  }
+});
+
+test('what browsers may import reaches nothing of Node', async () => {
+  const neutral = Object.keys(packageJson.exports).filter((p) => /^\.\/\w+$/.test(p));
+  for (const path of neutral) {
+    const { length } = [
+      ...externals(await bundle(`src/${path.slice(2)}/index.ts`, 'browser')),
+    ].filter((p) => /^node:|onnxruntime-node|sharp/.test(p));
+    expect(length, path).toBe(0);
+  }
 });

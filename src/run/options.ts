@@ -1,9 +1,7 @@
 /** What a person can choose of a run; everything else follows from it. */
+import { AUGMENTATIONS, type AugmentationName } from '../data/index.js';
 import { ConfigError } from '../errors.js';
 import { OPTIMIZERS, type OptimizerChoice } from '../train/index.js';
-
-/** Presets of augmentation, see `data/`. */
-export const AUGMENTATIONS = ['none', 'light', 'default', 'strong'] as const;
 
 /** Choices of a run that are kept in its folder; with the data and the base they repeat it. */
 export interface FitChoices {
@@ -21,7 +19,7 @@ export interface FitChoices {
   readonly batch: number;
   /** Peak learning rate; absent: the method's own. */
   readonly lr?: number | undefined;
-  readonly augment: (typeof AUGMENTATIONS)[number];
+  readonly augment: AugmentationName;
   /** Side of the model's square input in pixels; absent: the base's own. */
   readonly size?: number | undefined;
   readonly optimizer: OptimizerChoice['name'];
@@ -99,7 +97,7 @@ export function checkChoices(c: FitChoices): void {
     number('valid', c.valid, (n) => n > 0 && n < 1, 'a share between 0 and 1, or a path');
   }
   oneOf('task', c.task, ['image-classification']);
-  oneOf('augment', c.augment, AUGMENTATIONS);
+  oneOf('augment', c.augment, Object.keys(AUGMENTATIONS));
   oneOf('optimizer', c.optimizer, OPTIMIZERS);
   oneOf('classWeights', c.classWeights, ['none', 'balanced']);
 }

@@ -52,8 +52,17 @@ describe('graphs', () => {
 });
 
 describe('engines', () => {
-  test('both doors of the package export the same names', () => {
-    expectTypeOf<keyof typeof web>().toEqualTypeOf<keyof typeof graft>();
+  test('both doors of the package export the same names, and Node has whole runs beside them', () => {
+    type Runs =
+      | 'describeBase'
+      | 'evaluateRun'
+      | 'exportRun'
+      | 'fit'
+      | 'listBases'
+      | 'predictRun'
+      | 'reportRun';
+    expectTypeOf<keyof typeof web>().toEqualTypeOf<Exclude<keyof typeof graft, Runs>>();
+    expectTypeOf<Runs>().toExtend<keyof typeof graft>();
     expectTypeOf<ReturnType<typeof web.createEngine>>().toEqualTypeOf<Promise<graft.Engine>>();
   });
 
