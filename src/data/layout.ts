@@ -34,7 +34,12 @@ type Found = Partial<Pick<DataLayout, 'files' | 'skipped' | 'faults' | 'empty'>>
 /** Lists that Hugging Face's imagefolder looks for. */
 const METADATA = ['metadata.csv', 'metadata.jsonl'];
 
-/** Class folders below `prefix`: empty, or a part's folder with a slash. */
+const isPicture = (id: string) => PICTURE_ENDINGS.has(endingOf(id));
+
+/**
+ * Class folders below `prefix`: empty, or a part's folder with a slash. A readme or a licence beside them
+ * is not meant as data, so that it is not told of as left out.
+ */
 function classFolders(
   { files, folders }: Walked,
   prefix: string,
@@ -46,9 +51,9 @@ function classFolders(
   for (const { id, file } of files) {
     if (!id.startsWith(prefix)) continue;
     const [label, ...rest] = id.slice(prefix.length).split('/') as [string, ...string[]];
-    if (!PICTURE_ENDINGS.has(endingOf(id))) {
-      skipped.push({ id, reason: 'not a picture by its name' });
-    } else if (rest.length === 0) skipped.push({ id, reason: 'not in a class folder' });
+    if (rest.length === 0) {
+      if (isPicture(id)) skipped.push({ id, reason: 'not in a class folder' });
+    } else if (!isPicture(id)) skipped.push({ id, reason: 'not a picture by its name' });
     else found.push({ id, file, label, part, ...groupOf(id, groupBy) });
   }
   const names = new Set(found.map((f) => f.label));
@@ -100,7 +105,7 @@ async function readFolder(path: string, groupBy: GroupBy | undefined): Promise<D
       );
     }
     const names = new Set(parts.map(([name]) => name));
-    const beside = walked.files.filter(({ id }) => !names.has(id.split('/')[0]!));
+    const beside = walked.files.filter(({ id }) => !names.has(id.split('/')[0]!) && isPicture(id));
     const reason = 'lies beside the parts of the data set';
     found.push({ skipped: beside.map(({ id }) => ({ id, reason })) });
   }

@@ -144,13 +144,14 @@ describe('parts', () => {
         [`${valid}/b`]: 2,
         [`${test}/a`]: 2,
       });
-      writeFiles(root, { 'README.md': 'words' });
+      writeFiles(root, { 'README.md': 'words', [`${train}/LICENSE`]: 'words' });
+      await writePictures(root, ['figure.png'], { from: 90 });
       const data = await readImageDataset(root);
       expect([data.train.length, data.valid.length, data.test.length]).toEqual([6, 3, 2]);
       expect(data.classes).toEqual(['a', 'b']);
       expect(data.split).toBe('parts of the data itself: 6 to train, 3 to validate');
       expect(data.skipped).toEqual([
-        { id: 'README.md', reason: 'lies beside the parts of the data set' },
+        { id: 'figure.png', reason: 'lies beside the parts of the data set' },
       ]);
     }
   });
@@ -211,6 +212,7 @@ describe('what is no use', () => {
       'a/notes.txt': 'x',
       'Thumbs.db': '',
       '.git/config': '',
+      'README.md': 'words beside the classes are not meant as data',
     });
     await writePictures(root, ['stray.png'], { from: 90 });
     symlinkSync(join(outside, 'x/00.png'), join(root, 'a/stolen.png'));
