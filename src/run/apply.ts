@@ -1,8 +1,8 @@
 /** A finished run at work: `graft evaluate` and `graft predict`. */
 import { readdir, stat } from 'node:fs/promises';
 import { join, relative } from 'node:path';
-import type { ImageSample } from '../data/index.js';
-import { readImageDataset } from '../data/index.node.js';
+import { endingOf, type ImageSample, PICTURE_ENDINGS } from '../data/index.js';
+import { readImageDataset, walk } from '../data/index.node.js';
 import type { Engine } from '../engine/index.js';
 import { ConfigError, DataError } from '../errors.js';
 import { openCheckpointFolder } from '../io/index.node.js';
@@ -13,6 +13,7 @@ import { type ImageStream, imageViews } from './image-stream.js';
 import { isOnnxModel, loadOnnxModel } from './onnx-base.js';
 import { predictStream, scoreOf } from './predictions.js';
 import { RunFolder } from './run-folder.js';
+import { leftOutText } from './summary.js';
 
 /** Pictures a batch when nothing is trained. */
 const BATCH = 16;
@@ -60,13 +61,16 @@ export async function loadModelFolder(engine: Engine, path: string): Promise<Loa
 export interface Evaluation {
   readonly run: string;
   readonly data: string;
+  /** What was scored: `test` or `valid` where the data has such a part, else `all` of it. */
+  readonly part: 'test' | 'valid' | 'all';
   readonly samples: number;
   readonly metrics: Metrics;
   readonly skipped: readonly { readonly id: string; readonly reason: string }[];
 }
 
 /**
- * Scores a run on labelled pictures: the test part where the data has one, else all of it.
+ * Scores a run on labelled pictures: the test part where the data has one, else the validation part,
+ * else all of it. What a run was trained on tells nothing of how good it is.
  * @throws DataError when the data has a class that the model does not know
  */
 export async function evaluateRun(
@@ -86,13 +90,15 @@ export async function evaluateRun(
       { code: 'unknown-label' },
     );
   }
-  const part = dataset.test.length > 0 ? dataset.test : dataset.train;
-  const samples = part.map((s) => ({ ...s, label: labels.indexOf(dataset.classes[s.label]!) }));
+  const part = (['test', 'valid'] as const).find((name) => dataset[name].length > 0) ?? 'all';
+  const scored = dataset[part === 'all' ? 'train' : part];
+  const samples = scored.map((s) => ({ ...s, label: labels.indexOf(dataset.classes[s.label]!) }));
   const views = imageViews(samples, loaded, { batch: BATCH, tta: options.tta === true });
   const { probabilities, classes } = await predictStream(engine, loaded, loaded.weights, views);
   return {
     run,
     data,
+    part,
     ...scoreOf(
       probabilities,
       classes,
@@ -103,12 +109,13 @@ export async function evaluateRun(
 }
 
 /** The scores for people. */
-export function formatEvaluation({ samples, metrics, skipped }: Evaluation): string {
+export function formatEvaluation({ part, samples, metrics, skipped }: Evaluation): string {
   const rows = Object.entries(metrics).map(
     ([name, value]) => `${name.padEnd(18)} ${value.toFixed(4)}`,
   );
-  const left = skipped.length ? [`left out: ${skipped.length} unreadable files`] : [];
-  return `${[`${samples} pictures`, ...rows, ...left].join('\n')}\n`;
+  const left = skipped.length ? [leftOutText(skipped)] : [];
+  const of = part === 'all' ? '' : ` (${part} part)`;
+  return `${[`${samples} pictures${of}`, ...rows, ...left].join('\n')}\n`;
 }
 
 /** What a run says of some pictures. */
@@ -118,18 +125,21 @@ export interface PredictionList {
   readonly skipped: readonly { readonly file: string; readonly reason: string }[];
 }
 
-async function* filesIn(path: string): AsyncGenerator<string> {
+/** A file itself; of a folder all that are pictures by their names, at any depth. */
+async function filesIn(path: string): Promise<string[]> {
   const found = await stat(path).catch(() => null);
   if (!found) throw new DataError(`There is no file or folder ${path}.`, { path });
-  if (!found.isDirectory()) {
-    yield path;
-    return;
-  }
-  const names = (await readdir(path)).filter((n) => !n.startsWith('.')).sort();
-  for (const name of names) yield* filesIn(join(path, name));
+  if (!found.isDirectory()) return [path];
+  const { files } = await walk(path);
+  return files
+    .filter(({ id }) => PICTURE_ENDINGS.has(endingOf(id)))
+    .map(({ id }) => join(path, id));
 }
 
-/** Classifies pictures; a folder stands for all pictures below it. */
+/**
+ * Classifies pictures; a folder stands for all pictures below it.
+ * @throws DataError when there is none, or none that can be read
+ */
 export async function predictRun(
   run: string,
   inputs: readonly string[],
@@ -141,17 +151,30 @@ export async function predictRun(
   }
   const engine = await openEngine(options);
   const loaded = await loadRunModel(engine, run);
-  const samples: ImageSample[] = [];
-  for (const input of inputs) {
-    for await (const file of filesIn(input)) samples.push({ id: file, file, label: 0 });
+  const files = new Set<string>();
+  for (const input of inputs) for (const file of await filesIn(input)) files.add(file);
+  const samples = [...files].map((file): ImageSample => ({ id: file, file, label: 0 }));
+  if (samples.length === 0) {
+    throw new DataError(
+      `There is no picture in ${inputs.join(', ')}. Give pictures (.${[...PICTURE_ENDINGS].join(', .')}), or folders of them.`,
+      { inputs },
+      { code: 'no-data' },
+    );
   }
-  if (samples.length === 0) throw new DataError('There is no file to classify.', { inputs });
   const views: ImageStream[] = imageViews(samples, loaded, {
     batch: Math.min(BATCH, samples.length),
     tta: options.tta === true,
   });
   const { probabilities, classes } = await predictStream(engine, loaded, loaded.weights, views);
   const failed = new Map(views[0]!.skipped.map((f) => [f.id, f.reason] as const));
+  if (failed.size === samples.length) {
+    const [file, reason] = [...failed][0]!;
+    throw new DataError(
+      `None of the ${samples.length} files can be read as a picture. ${file}: ${reason}`,
+      { skipped: [...failed.keys()] },
+      { code: 'unusable-files' },
+    );
+  }
   return {
     run,
     predictions: samples.flatMap(({ id }, i) => {

@@ -1,20 +1,20 @@
 /** A whole run: data and base in, adapted model, scores and report out. */
-import { basename, resolve } from 'node:path';
 import type { ImageDataset } from '../data/index.js';
 import { readImageDataset } from '../data/index.node.js';
 import type { Engine } from '../engine/index.js';
-import { ConfigError } from '../errors.js';
-import type { Weights } from '../nn/index.js';
+import { explainFullDisk } from '../train/index.node.js';
 import { loadBase, type PreparedModel, packageVersion, prepareModel } from './base.js';
+import { checkSameData, dataRecord } from './data-record.js';
 import { checkEngine, type EngineChoice, openEngine } from './engine.js';
-import { imageStream } from './image-stream.js';
-import { checkChoices, FIT_DEFAULTS, type FitChoices } from './options.js';
-import { type PartPredictions, predictPart, savePredictions } from './predictions.js';
+import { chosen, folderOf, resumed } from './fit-choices.js';
+import { checkChoices, type FitChoices } from './options.js';
 import { writeRunReport } from './report.js';
-import { newRecord, RunFolder, type RunRecord, type RunResult } from './run-folder.js';
+import { newRecord, type RunFolder, type RunRecord } from './run-folder.js';
+import { withRunLock } from './run-lock.js';
 import { saveModel } from './save-model.js';
-import { formatRun, type RunSummary, summaryOf } from './summary.js';
-import { type RunListener, type TrainedRun, trainRun } from './train-run.js';
+import { formatRun, leftOutText, type RunSummary, summaryOf } from './summary.js';
+import { runControl, type TrainContext, trainAndScore } from './train-and-score.js';
+import type { RunListener } from './train-run.js';
 
 /** Options of {@link fit}. */
 export interface FitOptions extends Partial<FitChoices>, EngineChoice {
@@ -44,37 +44,29 @@ export interface FitRun {
 /**
  * Adapts a base to labelled pictures and writes a run: scores, model, report.
  * @throws ConfigError for a choice that cannot be; DataError for data that cannot be learned from;
- *   WeightsError for a base that does not fit; IoError `disk-full`
+ *   WeightsError for a base or a checkpoint that does not fit; IoError `disk-full`; the signal's reason
+ *   when it is aborted before there is a run to go on with
  * @example
  * const run = await fit({ data: 'photos', out: 'runs/photos' });
  * console.log(run.summary.metrics.accuracy);
  */
 export async function fit(options: FitOptions): Promise<FitRun> {
-  const { listener = () => {} } = options;
   const started = performance.now();
-  const folder = await folderOf(options);
-  const before = options.resume ? await folder.read() : null;
-  const choices = before ? resumed(before, options) : chosen(options);
-  checkChoices(choices);
   checkEngine(options);
-  if (before?.status === 'done') return finished(folder, before);
+  const folder = await folderOf(options);
+  return explainFullDisk(folder.path, () =>
+    options.resume ? goOn(folder, options, started) : begin(folder, options, started),
+  );
+}
 
-  const engine = await openEngine(options);
-  const loaded = await loadBase(engine, choices.base, choices);
-  const dataset = await readImageDataset(choices.data, {
-    ...(choices.valid === undefined ? {} : { valid: choices.valid }),
-    seed: choices.seed,
-    strict: choices.strict,
-    progress: (done: number, total: number) => listener({ type: 'data', done, total }),
-  });
-  if (!before) await folder.create();
-  const prepared = prepareModel(loaded, {
-    labels: dataset.classes,
-    size: choices.size,
-    seed: choices.seed,
-    fresh: choices.method === 'scratch',
-  });
-  let record: RunRecord = before ?? {
+/** A new run. Its folder is made when base and data are known to be good. */
+async function begin(folder: RunFolder, options: FitOptions, started: number): Promise<FitRun> {
+  const choices = chosen(options);
+  checkChoices(choices);
+  await folder.checkFree();
+  const inputs = await readInputs(choices, options);
+  const { prepared, engine, dataset } = inputs;
+  const record: RunRecord = {
     ...newRecord(),
     graft: await packageVersion(),
     choices,
@@ -83,16 +75,83 @@ export async function fit(options: FitOptions): Promise<FitRun> {
     machine: machineOf(engine),
     command: options.command ?? `fit ${JSON.stringify(choices)}`,
   };
-  await folder.write({ ...record, status: 'running' });
+  return withRunLock(folder.path, async () => {
+    await folder.checkFree(); // another process may have taken it meanwhile
+    return execute(folder, record, { ...inputs, resume: false }, started);
+  });
+}
 
-  const context = { ...options, engine, choices, dataset, listener };
+/** A run that was interrupted or killed. One that has ended gives its result again. */
+async function goOn(folder: RunFolder, options: FitOptions, started: number): Promise<FitRun> {
+  const seen = await folder.read();
+  const choices = resumed(seen, options);
+  checkChoices(choices);
+  if (seen.status === 'done') return finished(folder, seen);
+  return withRunLock(folder.path, async () => {
+    const record = await folder.read();
+    if (record.status === 'done') return finished(folder, record);
+    await folder.removeLeftOvers();
+    let inputs: Inputs;
+    try {
+      inputs = await readInputs(choices, options);
+    } catch (error) {
+      const { signal } = options;
+      if (signal?.aborted && error === signal.reason) return unfinished(folder, record, null);
+      throw error;
+    }
+    checkSameData(record.data, inputs.dataset);
+    return execute(folder, record, { ...inputs, resume: true }, started);
+  });
+}
+
+/** What a run reads before it writes anything. */
+interface Inputs extends Omit<TrainContext, 'resume'> {
+  readonly prepared: PreparedModel;
+}
+
+/** @throws the signal's reason when it is aborted on the way */
+async function readInputs(choices: FitChoices, options: FitOptions): Promise<Inputs> {
+  const { listener = () => {}, signal, checkpointEvery } = options;
+  const engine: Engine = await openEngine(options);
+  const loaded = await loadBase(engine, choices.base, choices);
+  const dataset: ImageDataset = await readImageDataset(choices.data, {
+    ...(choices.valid === undefined ? {} : { valid: choices.valid }),
+    seed: choices.seed,
+    strict: choices.strict,
+    progress: (done: number, total: number) => {
+      signal?.throwIfAborted();
+      listener({ type: 'data', done, total });
+    },
+  });
+  const { skipped } = dataset;
+  if (skipped.length > 0) listener({ type: 'note', text: leftOutText(skipped) });
+  const prepared = prepareModel(loaded, {
+    labels: dataset.classes,
+    size: choices.size,
+    seed: choices.seed,
+    fresh: choices.method === 'scratch',
+  });
+  return { engine, choices, dataset, prepared, listener, signal, checkpointEvery };
+}
+
+/** Trains, scores, reports; what an earlier process has finished is not done again. */
+async function execute(
+  folder: RunFolder,
+  before: RunRecord,
+  context: Inputs & TrainContext,
+  started: number,
+): Promise<FitRun> {
+  const { engine, choices, dataset, prepared, listener } = context;
+  let record: RunRecord = { ...before, status: 'running' };
+  await folder.write(record);
+  const interrupted = async (at: { epochs: number; steps: number } | null) => {
+    record = { ...record, status: 'interrupted' };
+    await folder.write(record);
+    return unfinished(folder, record, at);
+  };
   if (!record.result) {
     const trained = await trainAndScore(context, folder, prepared);
-    if (trained.interrupted) {
-      record = { ...record, status: 'interrupted' };
-      await folder.write(record);
-      return unfinished(folder, record, trained);
-    }
+    if (trained.interrupted) return interrupted(trained);
     const seconds = (performance.now() - started) / 1000;
     record = { ...record, result: { ...trained.result, seconds } };
     await saveModel(folder.model, prepared, trained.weights);
@@ -100,169 +159,14 @@ export async function fit(options: FitOptions): Promise<FitRun> {
   }
   if (choices.control && !record.control) {
     listener({ type: 'note', text: 'control: the same network and budget from random weights' });
-    const control = await runControl(context, folder, before !== null);
-    if (!control) {
-      record = { ...record, status: 'interrupted' };
-      await folder.write(record);
-      return unfinished(folder, record, null);
-    }
+    const control = await runControl(context, folder);
+    if (!control) return interrupted(null);
     record = { ...record, control };
   }
   record = { ...record, status: 'done' };
   await writeRunReport(folder, record, { engine, dataset });
   await folder.write(record);
   return finished(folder, record);
-}
-
-interface FitContext extends FitOptions {
-  readonly engine: Engine;
-  readonly choices: FitChoices;
-  readonly dataset: ImageDataset;
-  readonly listener: RunListener;
-}
-
-type Scored =
-  | { readonly interrupted: true; readonly epochs: number; readonly steps: number }
-  | {
-      readonly interrupted: false;
-      readonly weights: Weights;
-      readonly result: Omit<RunResult, 'seconds'>;
-    };
-
-async function trainAndScore(
-  context: FitContext,
-  folder: RunFolder,
-  prepared: PreparedModel,
-): Promise<Scored> {
-  const { engine, choices, dataset } = context;
-  const { preprocess } = prepared;
-  const stream = (part: 'train' | 'valid' | 'test') =>
-    imageStream(dataset, part, { choices, preprocess });
-  const [train, valid, test] = [stream('train')!, stream('valid'), stream('test')];
-  try {
-    const trained: TrainedRun = await trainRun({
-      ...context,
-      folder,
-      prepared,
-      train,
-      valid,
-      resume: context.resume === true,
-    });
-    if (trained.interrupted) {
-      return { interrupted: true, epochs: trained.epochs, steps: trained.steps };
-    }
-    const parts: PartPredictions[] = [];
-    for (const [name, part] of [
-      ['valid', valid],
-      ['test', test],
-    ] as const) {
-      if (part) parts.push(await predictPart(engine, prepared, trained.weights, name, part));
-    }
-    await savePredictions(folder, parts);
-    const scored = (name: string) => parts.find((p) => p.part === name)?.result ?? null;
-    const [onValid, onTest] = [scored('valid'), scored('test')];
-    const { best, epochs, steps, trainable, total } = trained;
-    return {
-      interrupted: false,
-      weights: trained.weights,
-      result: {
-        metrics: (onTest ?? onValid)?.metrics ?? {},
-        valid: onValid,
-        test: onTest,
-        best: best && { epoch: best.epoch, step: best.step, metrics: best.metrics },
-        epochs,
-        steps,
-        parameters: { total, trainable },
-      },
-    };
-  } finally {
-    for (const s of [train, valid, test]) s?.close();
-  }
-}
-
-/** Null when it was interrupted. */
-async function runControl(
-  context: FitContext,
-  folder: RunFolder,
-  resume: boolean,
-): Promise<RunResult | null> {
-  const started = performance.now();
-  const choices: FitChoices = { ...context.choices, method: 'scratch', lr: undefined };
-  const prepared = prepareModel(await loadBase(context.engine, choices.base, choices), {
-    labels: context.dataset.classes,
-    size: choices.size,
-    seed: choices.seed,
-    fresh: true,
-  });
-  if (!resume) await folder.control.create();
-  const scored = await trainAndScore({ ...context, choices, resume }, folder.control, prepared);
-  if (scored.interrupted) return null;
-  return { ...scored.result, seconds: (performance.now() - started) / 1000 };
-}
-
-async function folderOf({ out, data, resume }: FitOptions): Promise<RunFolder> {
-  if (out !== undefined) return new RunFolder(resolve(out));
-  if (resume) throw new ConfigError('resume: give the folder of the run with --out.', {}, 'usage');
-  if (data === undefined) {
-    throw new ConfigError('fit: give a folder or a list of labelled pictures.', {}, 'usage');
-  }
-  const name = basename(resolve(data)).replace(/\.[^.]+$/, '') || 'run';
-  return RunFolder.free(resolve('runs'), name);
-}
-
-function chosen(options: FitOptions): FitChoices {
-  const { data } = options;
-  if (data === undefined) {
-    throw new ConfigError('fit: give a folder or a list of labelled pictures.', {}, 'usage');
-  }
-  const choices: Record<string, unknown> = { ...FIT_DEFAULTS };
-  for (const [key, value] of Object.entries(options)) {
-    if (value !== undefined && CHOICE_KEYS.has(key)) choices[key] = value;
-  }
-  return {
-    ...(choices as unknown as FitChoices),
-    data: resolve(data),
-    ...(typeof options.valid === 'string' ? { valid: resolve(options.valid) } : {}),
-  };
-}
-
-const CHOICE_KEYS: ReadonlySet<string> = new Set([
-  ...Object.keys(FIT_DEFAULTS),
-  'data',
-  'cut',
-  'valid',
-  'lr',
-  'size',
-  'ema',
-  'patience',
-]);
-
-/** The choices of the run that is gone on with; what is given again must agree. */
-function resumed({ choices }: RunRecord, options: FitOptions): FitChoices {
-  for (const [key, value] of Object.entries(options)) {
-    if (value === undefined || !CHOICE_KEYS.has(key)) continue;
-    const kept = choices[key as keyof FitChoices];
-    const same = kept === (key === 'data' ? resolve(String(value)) : value);
-    if (!same) {
-      throw new ConfigError(
-        `resume: the run was begun with ${key} ${kept}, now it is ${value}. Leave it out, or begin a new run with another --out.`,
-        { key, kept, value },
-      );
-    }
-  }
-  return choices;
-}
-
-function dataRecord(dataset: ImageDataset): RunRecord['data'] {
-  const { classes, train, valid, test, split, skipped } = dataset;
-  return {
-    classes,
-    train: train.length,
-    valid: valid.length,
-    test: test.length,
-    split,
-    skipped,
-  };
 }
 
 function machineOf(engine: Engine): RunRecord['machine'] {

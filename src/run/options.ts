@@ -1,6 +1,7 @@
 /** What a person can choose of a run; everything else follows from it. */
 import { AUGMENTATIONS, type AugmentationName } from '../data/index.js';
 import { ConfigError } from '../errors.js';
+import { findMethod } from '../methods/index.js';
 import { OPTIMIZERS, type OptimizerChoice } from '../train/index.js';
 
 /** Choices of a run that are kept in its folder; with the data and the base they repeat it. */
@@ -13,7 +14,7 @@ export interface FitChoices {
   /** ONNX bases only: the value at which the trunk ends. */
   readonly cut?: string | undefined;
   readonly method: string;
-  /** A folder or list of validation data, or the share of the training data that is held out. */
+  /** A folder or list of validation data, or the share of the training data that is held out, 0 for none. */
   readonly valid?: string | number | undefined;
   readonly epochs: number;
   readonly batch: number;
@@ -94,9 +95,10 @@ export function checkChoices(c: FitChoices): void {
   number('patience', c.patience, count, 'a whole number >= 1');
   number('seed', c.seed, (n) => n === (n | 0), 'a 32-bit whole number');
   if (typeof c.valid === 'number') {
-    number('valid', c.valid, (n) => n > 0 && n < 1, 'a share between 0 and 1, or a path');
+    number('valid', c.valid, (n) => n >= 0 && n < 1, 'a share from 0 (none) to 1, or a path');
   }
   oneOf('task', c.task, ['image-classification']);
+  findMethod(c.method);
   oneOf('augment', c.augment, Object.keys(AUGMENTATIONS));
   oneOf('optimizer', c.optimizer, OPTIMIZERS);
   oneOf('classWeights', c.classWeights, ['none', 'balanced']);

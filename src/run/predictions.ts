@@ -4,7 +4,7 @@ import type { Engine } from '../engine/index.js';
 import { ConfigError } from '../errors.js';
 import type { Weights } from '../nn/index.js';
 import { imageClassification, probabilitiesOf } from '../tasks/index.js';
-import { collect, Forward, PIXELS, type StreamBatch } from '../train/index.js';
+import { type CollectOptions, collect, Forward, PIXELS, type StreamBatch } from '../train/index.js';
 import type { PreparedModel } from './base.js';
 import type { ImageStream } from './image-stream.js';
 import type { PartResult, RunFolder } from './run-folder.js';
@@ -26,13 +26,14 @@ export type Model = Pick<PreparedModel, 'model'>;
 /**
  * Probabilities [samples, classes] of a stream's samples, averaged over its views when it has
  * several.
+ * @throws the signal's reason when it is aborted on the way
  */
 export async function predictStream(
   engine: Engine,
   { model }: Model,
   weights: Weights,
   streams: readonly ImageStream[],
-  progress?: (done: number, total: number) => void,
+  options: CollectOptions = {},
 ): Promise<{ probabilities: Float32Array; classes: number }> {
   let forward: Forward | undefined;
   let sum: Float32Array | undefined;
@@ -45,7 +46,7 @@ export async function predictStream(
         forward ??= await Forward.compile(engine, model, 'all', shape, weights);
         return (batch) => forward!.run(batch.feeds[PIXELS]!);
       },
-      progress,
+      options,
     );
     classes = logits.shape[1] ?? 0;
     const probabilities = probabilitiesOf({ logits: logits.data as Float32Array, classes });
@@ -77,10 +78,18 @@ export async function predictPart(
   engine: Engine,
   model: Model,
   weights: Weights,
-  part: string,
-  stream: ImageStream,
+  {
+    part,
+    stream,
+    signal,
+  }: {
+    readonly part: string;
+    readonly stream: ImageStream;
+    readonly signal?: AbortSignal | undefined;
+  },
 ): Promise<PartPredictions> {
-  const { probabilities, classes } = await predictStream(engine, model, weights, [stream]);
+  const views = [stream];
+  const { probabilities, classes } = await predictStream(engine, model, weights, views, { signal });
   return {
     part,
     result: scoreOf(probabilities, classes, stream.labels),

@@ -1,15 +1,18 @@
 /** The folder of a run: `run.json`, `metrics.jsonl`, `checkpoints/`, `model/`, `report.html`. */
-import { mkdir, readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ConfigError, IoError } from '../errors.js';
 import { writeWhole } from '../io/index.node.js';
 import type { ImagePreprocess } from '../models/index.js';
 import type { Metrics } from '../tasks/index.js';
 import type { FitChoices } from './options.js';
+import { LOCK } from './run-lock.js';
 
 /** A `run.json` beyond this is not one of ours. */
 const MAX_BYTES = 64 * 1024 * 1024;
 const FORMAT = 1;
+/** Files and folders that are written beside their place until they are whole. */
+const LEFT_OVER = /\.[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}\.tmp$/;
 
 /** Scores of one part of the data. */
 export interface PartResult {
@@ -49,6 +52,8 @@ export interface RunRecord {
     readonly test: number;
     readonly split: string;
     readonly skipped: readonly { readonly id: string; readonly reason: string }[];
+    /** Stands for the names, labels and parts of all samples. */
+    readonly fingerprint: string;
   };
   readonly model: { readonly modelType: string; readonly preprocess: ImagePreprocess };
   /** What a person types to repeat it. */
@@ -106,32 +111,41 @@ export class RunFolder {
   }
 
   /**
-   * Makes the folder for a new run.
-   * @throws ConfigError when something else lies there
+   * Checks that nothing lies where a new run is to be written.
+   * @throws ConfigError `out-exists` when something does; IoError `out` when that cannot be seen
    */
-  async create(): Promise<void> {
+  async checkFree(): Promise<void> {
     let there: string[] = [];
     try {
       there = await readdir(this.path);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') {
-        throw new IoError(
-          'out',
-          `${this.path} cannot be used as a run's folder.`,
-          {},
-          { cause: error },
-        );
-      }
-    }
-    if (there.length > 0) {
-      const run = there.includes('run.json');
-      throw new ConfigError(
-        `${this.path} ${run ? 'holds a run already. Go on with it by --resume, or choose another folder with --out.' : 'is not empty. Choose another folder with --out.'}`,
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
+      throw new IoError(
+        'out',
+        `${this.path} cannot be used as a run's folder (${(error as NodeJS.ErrnoException).code}). Choose another one with --out.`,
         { path: this.path },
-        'out-exists',
+        { cause: error },
       );
     }
-    await mkdir(this.path, { recursive: true });
+    // A run that was killed before it had written anything leaves no more than these.
+    if (there.every((name) => name === LOCK || LEFT_OVER.test(name))) return;
+    const run = there.includes('run.json');
+    throw new ConfigError(
+      `${this.path} ${run ? 'holds a run already. Go on with it by --resume, or choose another folder with --out.' : 'is not empty. Choose another folder with --out.'}`,
+      { path: this.path },
+      'out-exists',
+    );
+  }
+
+  /** Removes what a killed process had begun to write. */
+  async removeLeftOvers(): Promise<void> {
+    for (const folder of [this, this.control]) {
+      for (const place of [folder.path, folder.checkpoints, folder.features]) {
+        const names = await readdir(place).catch(() => [] as string[]);
+        const parts = names.filter((name) => LEFT_OVER.test(name));
+        for (const name of parts) await rm(join(place, name), { recursive: true, force: true });
+      }
+    }
   }
 
   async write(record: RunRecord): Promise<void> {
@@ -153,7 +167,7 @@ export class RunFolder {
       text = await readFile(this.record, 'utf8');
     } catch (cause) {
       throw new ConfigError(
-        `${this.path} is no run: it holds no readable run.json. Give the folder that graft fit wrote (--out).`,
+        `${this.path} is no run: it holds no readable run.json. Give the folder that graft fit wrote; a run that ended before it was written is begun anew: graft fit DATA --out ${this.path}.`,
         { path: this.path, cause: String(cause) },
         'no-run',
       );

@@ -53,6 +53,16 @@ function gainOf(result: RunResult | undefined, control: RunResult | undefined): 
 
 const percent = (value: number) => `${(100 * value).toFixed(1)} %`;
 
+/** Files named where all of them would be too many. */
+const NAMED = 5;
+
+/** What was left out of the data and why, for people; the first few by name. */
+export function leftOutText(skipped: RunRecord['data']['skipped']): string {
+  const some = skipped.slice(0, NAMED).map(({ id, reason }) => `${id}: ${reason}`);
+  const more = skipped.length > NAMED ? '; ...' : '';
+  return `left out ${skipped.length} file${skipped.length === 1 ? '' : 's'}: ${some.join('; ')}${more}`;
+}
+
 /** The end of a run for people. */
 export function formatRun(folder: RunFolder, record: RunRecord): string {
   const { choices, data, result, control } = record;
@@ -75,7 +85,10 @@ export function formatRun(folder: RunFolder, record: RunRecord): string {
       `from scratch, same budget: accuracy ${percent(control!.metrics.accuracy!)}; transfer gain ${gain >= 0 ? '+' : ''}${(100 * gain).toFixed(1)} points: ${verdict} (one seed)`,
     );
   }
-  if (data.skipped.length > 0) lines.push(`left out: ${data.skipped.length} files, see the report`);
+  if (data.skipped.length > 0) {
+    const n = data.skipped.length;
+    lines.push(`left out: ${n} file${n === 1 ? '' : 's'}, see the report`);
+  }
   lines.push(`model:  ${here(folder.model)}`, `report: ${here(folder.report)}`);
   return `${lines.join('\n')}\n`;
 }

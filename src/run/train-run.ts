@@ -1,10 +1,10 @@
 /** Trains one model into a run's folder: the loop with its logs, checkpoints and kept features. */
-import { rm } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import type { Engine } from '../engine/index.js';
 import { findMethod } from '../methods/index.js';
 import type { Weights } from '../nn/index.js';
 import { imageClassification } from '../tasks/index.js';
-import { type TrainEvent, Trainer, type TrainResult } from '../train/index.js';
+import { type Checkpoint, type TrainEvent, Trainer, type TrainResult } from '../train/index.js';
 import {
   FolderCheckpoints,
   FolderFeatures,
@@ -60,6 +60,59 @@ function recordOf(event: TrainEvent, stepsPerEpoch: number): LogRecord[] {
   return records;
 }
 
+/** What is measured, as the run's log and for TensorBoard. */
+class RunLogs {
+  private readonly folder: RunFolder;
+  private log: MetricsLog | undefined;
+  private board: TensorBoardWriter | undefined;
+
+  constructor(folder: RunFolder) {
+    this.folder = folder;
+  }
+
+  /**
+   * Writes a record. The logs are opened with the first one: what a run that could not go on has
+   * written before stays as it was.
+   * @param from the step that the run goes on from; what was logged after it is cut off
+   */
+  append(record: LogRecord, from: number | undefined): void {
+    this.log ??= MetricsLog.open(this.folder.log, from);
+    this.board ??= new TensorBoardWriter(
+      this.folder.events,
+      from === undefined ? {} : { resumeStep: from },
+    );
+    this.log.append(record);
+    this.board.append(record);
+  }
+
+  flush(): void {
+    this.log?.flush();
+  }
+
+  close(): void {
+    try {
+      this.log?.close();
+    } finally {
+      this.board?.close();
+    }
+  }
+}
+
+/** Checkpoints that are written once the disk has all lines of the log up to their step. */
+class LoggedCheckpoints extends FolderCheckpoints {
+  private readonly logs: RunLogs;
+
+  constructor(folder: string, logs: RunLogs) {
+    super(folder);
+    this.logs = logs;
+  }
+
+  override async save(checkpoint: Checkpoint): Promise<void> {
+    this.logs.flush();
+    await super.save(checkpoint);
+  }
+}
+
 /** The model that was kept, and what moved on the way. */
 export interface TrainedRun extends TrainResult {
   readonly weights: Weights;
@@ -78,16 +131,12 @@ export async function trainRun(options: TrainRunOptions): Promise<TrainedRun> {
     epochs: choices.epochs,
     ...(choices.lr === undefined ? {} : { lr: choices.lr }),
   });
-  const checkpoints = new FolderCheckpoints(folder.checkpoints);
-  const latest = options.resume ? await checkpoints.latest() : null;
-  const from = latest ? latest.position.stepsBefore + latest.step : undefined;
-  const log = MetricsLog.open(folder.log, from);
-  const board = new TensorBoardWriter(
-    folder.events,
-    from === undefined ? {} : { resumeStep: from },
-  );
+  await mkdir(folder.path, { recursive: true });
   const stepsPerEpoch = Math.ceil(Math.ceil(train.samples / train.batchSize) / choices.accumulate);
   let [trainable, total] = [0, 0];
+  let from: number | undefined;
+  const logs = new RunLogs(folder);
+  const checkpoints = new LoggedCheckpoints(folder.checkpoints, logs);
   try {
     const trainer = new Trainer({
       ...prepared,
@@ -109,15 +158,12 @@ export async function trainRun(options: TrainRunOptions): Promise<TrainedRun> {
       features: new FolderFeatures(folder.features),
       signal: options.signal,
       listener: (event) => {
-        if (event.type === 'phase') {
+        if (event.type === 'resume') from = event.step;
+        else if (event.type === 'phase') {
           trainable = Math.max(trainable, event.trainable);
           total = event.total;
         }
-        for (const record of recordOf(event, stepsPerEpoch)) {
-          log.append(record);
-          board.append(record);
-        }
-        if (event.type === 'checkpoint') log.flush();
+        for (const record of recordOf(event, stepsPerEpoch)) logs.append(record, from);
         listener(event);
       },
     });
@@ -126,7 +172,6 @@ export async function trainRun(options: TrainRunOptions): Promise<TrainedRun> {
     if (!result.interrupted) await rm(folder.features, { recursive: true, force: true });
     return { ...result, trainable, total };
   } finally {
-    log.close();
-    board.close();
+    logs.close();
   }
 }

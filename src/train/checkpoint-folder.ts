@@ -1,11 +1,12 @@
 /** Checkpoints and kept features as files (Node). */
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { IoError, WeightsError } from '../errors.js';
+import { WeightsError } from '../errors.js';
 import type { HostTensor } from '../graph/index.js';
 import { readSafetensors, writeSafetensors } from '../io/index.node.js';
 import type { Weights } from '../nn/index.js';
 import type { FeatureStore } from './features.js';
+import { explainFullDisk } from './full-disk.js';
 import type { Checkpoint, CheckpointStore, Position } from './state.js';
 
 const NUMBERED = /^(\d{6})\.safetensors$/;
@@ -25,22 +26,34 @@ function unprefixed(prefix: string, tensors: ReadonlyMap<string, HostTensor>) {
   );
 }
 
-/** Turns what the system says of a disk into what a person can do about it. */
-async function saving<T>(folder: string, work: () => Promise<T>): Promise<T> {
+const isCount = (value: unknown) => Number.isSafeInteger(value) && (value as number) >= 0;
+
+/**
+ * Where a checkpoint stands, by its metadata.
+ * @throws WeightsError when they are not those of a checkpoint
+ */
+function standOf(
+  path: string,
+  { position: text, step, batches }: Readonly<Record<string, string>>,
+): Pick<Checkpoint, 'position' | 'step' | 'batches'> {
+  let position: Partial<Position> | null = null;
   try {
-    return await work();
-  } catch (cause) {
-    const code = (cause as NodeJS.ErrnoException).code;
-    if (code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG') {
-      throw new IoError(
-        'disk-full',
-        `There is no room to save in ${folder}; what was saved before is still whole. Free some space, then go on with --resume.`,
-        { folder },
-        { cause },
-      );
-    }
-    throw cause;
+    position = JSON.parse(text ?? '') as Partial<Position> | null;
+  } catch {
+    // It is no checkpoint then, and said so below.
   }
+  const { phase, epoch, batch, stepsBefore, epochsBefore, stale, lossSum, weightSum, best } =
+    position ?? {};
+  const counts = [phase, epoch, batch, stepsBefore, epochsBefore, stale];
+  const sums = [lossSum, weightSum];
+  const whole =
+    [...counts, Number(step), Number(batches)].every(isCount) &&
+    sums.every(Number.isFinite) &&
+    (best === null || (isCount(best?.step) && typeof best?.metrics === 'object'));
+  if (!whole) {
+    throw new WeightsError(`${path} holds tensors, but does not say where a run stood.`, { path });
+  }
+  return { position: position as Position, step: Number(step), batches: Number(batches) };
 }
 
 /**
@@ -64,7 +77,7 @@ export class FolderCheckpoints implements CheckpointStore {
       ...prefixed('average', average),
     ]);
     const metadata = { position: JSON.stringify(position), step: `${step}`, batches: `${batches}` };
-    await saving(this.folder, async () => {
+    await explainFullDisk(this.folder, async () => {
       await mkdir(this.folder, { recursive: true });
       const numbers = await this.numbers();
       const next = (numbers.at(-1) ?? 0) + 1;
@@ -79,23 +92,21 @@ export class FolderCheckpoints implements CheckpointStore {
       try {
         const { tensors, metadata } = await readSafetensors(this.file(number));
         return {
-          position: JSON.parse(metadata.position ?? '') as Position,
-          step: Number(metadata.step),
-          batches: Number(metadata.batches),
+          ...standOf(this.file(number), metadata),
           weights: unprefixed('weights', tensors),
           optimizer: unprefixed('optimizer', tensors),
           average: unprefixed('average', tensors),
         };
       } catch (error) {
-        // A file damaged later by the disk; the one before it will do.
-        if (!(error instanceof WeightsError || error instanceof SyntaxError)) throw error;
+        // A file damaged later by the disk, or none of ours; the one before it will do.
+        if (!(error instanceof WeightsError)) throw error;
       }
     }
     return null;
   }
 
   async saveBest(weights: Weights): Promise<void> {
-    await saving(this.folder, async () => {
+    await explainFullDisk(this.folder, async () => {
       await mkdir(this.folder, { recursive: true });
       await writeSafetensors(join(this.folder, BEST), weights);
     });
@@ -147,7 +158,7 @@ export class FolderFeatures implements FeatureStore {
   }
 
   async put(key: string, features: HostTensor): Promise<void> {
-    await saving(this.folder, async () => {
+    await explainFullDisk(this.folder, async () => {
       await mkdir(this.folder, { recursive: true });
       await writeSafetensors(
         join(this.folder, `${key}.safetensors`),

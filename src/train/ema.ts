@@ -1,5 +1,6 @@
 /** Exponential moving average of the weights, updated on the device after every step. */
 import { type Engine, StatefulProgram, type TrainStep, Variables } from '../engine/index.js';
+import { ConfigError } from '../errors.js';
 import { type HostTensor, input, inputName, type Tensor } from '../graph/index.js';
 import { add, mul } from '../ops/index.js';
 import type { DeviceTensor } from '../runtime/index.js';
@@ -81,8 +82,15 @@ export class WeightAverage {
     return values;
   }
 
-  /** Overwrites the averages, by path. */
+  /**
+   * Overwrites the averages, by path.
+   * @throws ConfigError, before anything changes, when one is missing
+   */
   async write(values: ReadonlyMap<string, HostTensor>): Promise<void> {
+    const missing = this.averaged.filter(({ path }) => !values.has(path)).map(({ path }) => path);
+    if (missing.length > 0) {
+      throw new ConfigError(`The averages of ${missing.join(', ')} are missing.`, { missing });
+    }
     for (const { path, average } of this.averaged) {
       await this.variables.write(average, values.get(path)!);
     }

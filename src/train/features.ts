@@ -44,6 +44,8 @@ export interface FeatureOptions {
   readonly seed: number;
   readonly store?: FeatureStore | undefined;
   readonly progress?: (done: number, total: number) => void;
+  /** Ends the computing between two batches; its reason is thrown. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -52,7 +54,7 @@ export interface FeatureOptions {
  */
 export async function cacheFeatures(
   stream: BatchStream,
-  { engine, model, weights, isHead, structure, seed, store, progress }: FeatureOptions,
+  { engine, model, weights, isHead, structure, seed, store, progress, signal }: FeatureOptions,
 ): Promise<BatchStream> {
   const identity = `${structure}|${stream.fingerprint}|${trunkFingerprint(model, weights, isHead)}`;
   const key = [0, 1, 2, 3].map((i) => hashText(`${i}${identity}`).toString(16).padStart(8, '0'));
@@ -67,7 +69,7 @@ export async function cacheFeatures(
         forward = await Forward.compile(engine, model, 'trunk', shape, weights);
         return (batch) => forward!.run(batch.feeds[PIXELS]!);
       },
-      progress,
+      { progress, signal },
     );
     await store?.put(name, features);
   }

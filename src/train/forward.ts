@@ -78,17 +78,28 @@ export class Forward {
   }
 }
 
-/** What a stream is walked for: one result a sample, whatever the order of the batches. */
+/** How a stream is walked. */
+export interface CollectOptions {
+  readonly progress?: ((done: number, total: number) => void) | undefined;
+  /** Ends the walk between two batches. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * What a stream is walked for: one result a sample, whatever the order of the batches.
+ * @throws the signal's reason when it is aborted on the way
+ */
 export async function collect(
   stream: BatchStream,
   compile: (first: StreamBatch) => Promise<(batch: StreamBatch) => Promise<HostTensor>>,
-  progress: (done: number, total: number) => void = () => {},
+  { progress = () => {}, signal }: CollectOptions = {},
 ): Promise<HostTensor> {
   let run: ((batch: StreamBatch) => Promise<HostTensor>) | undefined;
   let all: Float32Array | undefined;
   let shape: Shape = [];
   let done = 0;
   for await (const batch of stream.read({ epoch: 0, training: false })) {
+    signal?.throwIfAborted();
     run ??= await compile(batch);
     const rows = await run(batch);
     shape = rows.shape.slice(1);

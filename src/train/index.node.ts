@@ -1,5 +1,6 @@
 /** Checkpoints, logs and reports on disk (Node). */
 export * from './checkpoint-folder.js';
+export * from './full-disk.js';
 export * from './metrics-log.js';
 export * from './progress.js';
 export * from './report/report-data.js';

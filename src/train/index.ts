@@ -1,5 +1,6 @@
 /** The training loop, its state and its events. */
 export * from './apply-phase.js';
+export * from './check-checkpoint.js';
 export * from './events.js';
 export * from './features.js';
 export * from './forward.js';
@@ -9,3 +10,4 @@ export * from './phase-run.js';
 export * from './state.js';
 export * from './stream.js';
 export * from './trainer.js';
+export * from './trainer-options.js';

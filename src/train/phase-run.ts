@@ -1,6 +1,6 @@
 /** One phase of a run: its training step, its evaluation, and the values they share. */
 import { type Engine, type TrainState, TrainStep } from '../engine/index.js';
-import { EngineError } from '../errors.js';
+import { ConfigError, EngineError } from '../errors.js';
 import type { HostTensor, Tensor } from '../graph/index.js';
 import type { Phase } from '../methods/index.js';
 import type { ImageClassifier } from '../models/index.js';
@@ -114,11 +114,14 @@ export class PhaseRun {
     return [...this.options.weights.keys()].filter((path) => !this.constants.has(path));
   }
 
-  /** Logits of the validation part and their scores; null when there is none. */
-  async evaluate(): Promise<Metrics | null> {
+  /**
+   * Logits of the validation part and their scores; null when there is none.
+   * @throws the signal's reason when it is aborted on the way
+   */
+  async evaluate(signal?: AbortSignal): Promise<Metrics | null> {
     const { valid, task } = this.options;
     if (!valid) return null;
-    const logits = await this.logits(valid);
+    const logits = await this.logits(valid, signal);
     return task.score({
       logits: logits.data as Float32Array,
       classes: logits.shape[1]!,
@@ -149,10 +152,16 @@ export class PhaseRun {
     };
   }
 
-  /** Restores a state, see {@link PhaseRun.state}. */
+  /**
+   * Restores a state, see {@link PhaseRun.state}.
+   * @throws ConfigError when it is not a state of this phase
+   */
   async restore(train: TrainState, average: ReadonlyMap<string, HostTensor>): Promise<void> {
-    await this.step.load(train);
+    if (!this.average && average.size > 0) {
+      throw new ConfigError('There are averages of the weights, but this run keeps none.');
+    }
     await this.average?.write(average);
+    await this.step.load(train);
   }
 
   free(): void {
@@ -164,7 +173,7 @@ export class PhaseRun {
     return this.options.model.parameters().get(path)!.tensor;
   }
 
-  private logits(stream: BatchStream): Promise<HostTensor> {
+  private logits(stream: BatchStream, signal: AbortSignal | undefined): Promise<HostTensor> {
     const { engine, model, phase } = this.options;
     const part: Part = phase.runs === 'head' ? 'head' : 'all';
     const name = part === 'head' ? FEATURES : PIXELS;
@@ -172,7 +181,7 @@ export class PhaseRun {
       ...this.step.variables.feeds(),
       ...this.average?.feeds(),
     };
-    return collect(stream, async (first) => {
+    const compile = async (first: StreamBatch) => {
       this.evaluation ??= await Forward.compile(
         engine,
         model,
@@ -180,7 +189,8 @@ export class PhaseRun {
         first.feeds[name]!.shape,
         this.constants,
       );
-      return (batch) => this.evaluation!.run(batch.feeds[name]!, feeds);
-    });
+      return (batch: StreamBatch) => this.evaluation!.run(batch.feeds[name]!, feeds);
+    };
+    return collect(stream, compile, { signal });
   }
 }

@@ -43,6 +43,22 @@ export function batchesOf({ samples, batchSize }: BatchStream): number {
   return Math.ceil(samples / batchSize);
 }
 
+/** Collects batches into windows of at most `size`. */
+export async function* windows(
+  batches: AsyncIterable<StreamBatch>,
+  size: number,
+): AsyncGenerator<StreamBatch[]> {
+  let window: StreamBatch[] = [];
+  for await (const batch of batches) {
+    window.push(batch);
+    if (window.length === size) {
+      yield window;
+      window = [];
+    }
+  }
+  if (window.length > 0) yield window;
+}
+
 /** The rows of a batch that are no padding: [row, sample]. */
 export function rowsOf(indices: readonly number[]): [number, number][] {
   return indices.flatMap((sample, row) => (sample < 0 ? [] : [[row, sample] as [number, number]]));

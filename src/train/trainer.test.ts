@@ -7,7 +7,8 @@ import { initialize } from '../nn/index.js';
 import { imageClassification } from '../tasks/index.js';
 import type { TrainEvent } from './events.js';
 import { type Checkpoint, MemoryCheckpoints } from './state.js';
-import { Trainer, type TrainerOptions } from './trainer.js';
+import { Trainer } from './trainer.js';
+import type { TrainerOptions } from './trainer-options.js';
 
 const isHead = (path: string) => path.startsWith('head.');
 

@@ -1,62 +1,16 @@
 /** The loop: phases, passes, steps; evaluation, best model, early stopping, checkpoints. */
-import type { Engine } from '../engine/index.js';
 import { ConfigError } from '../errors.js';
 import type { Phase } from '../methods/index.js';
-import type { ImageClassifier } from '../models/index.js';
 import type { Weights } from '../nn/index.js';
 import type { Metrics, TaskDefinition } from '../tasks/index.js';
 import { countElements } from './apply-phase.js';
-import type { TrainListener } from './events.js';
-import { cacheFeatures, type FeatureStore } from './features.js';
-import { type OptimizerChoice, phaseRate } from './optimizer-plan.js';
+import { checkCheckpoint, foreignCheckpoint } from './check-checkpoint.js';
+import { cacheFeatures } from './features.js';
+import { phaseRate } from './optimizer-plan.js';
 import { PhaseRun } from './phase-run.js';
-import type { Best, CheckpointStore, Position } from './state.js';
-import { type BatchStream, batchesOf, type StreamBatch } from './stream.js';
-
-/** What a run is made of. */
-export interface TrainerOptions {
-  readonly engine: Engine;
-  readonly model: ImageClassifier;
-  /** Stands for the network: its type and configuration. */
-  readonly structure: string;
-  /** Starting values of all weights. */
-  readonly weights: Weights;
-  readonly isHead: (path: string) => boolean;
-  readonly task: TaskDefinition;
-  readonly phases: readonly Phase[];
-  readonly train: BatchStream;
-  /** Chooses the best model; without it the last one is taken. */
-  readonly valid: BatchStream | null;
-  readonly optimizer: OptimizerChoice;
-  /** Limit of the gradient's global 2-norm. */
-  readonly clipNorm: number;
-  /** Batches whose gradients make one update. */
-  readonly accumulate: number;
-  /** Decay of an exponential average of the weights, e.g. 0.999. */
-  readonly ema?: number | undefined;
-  /** Passes without a better model after which a phase ends; absent: never. */
-  readonly patience?: number | undefined;
-  readonly seed: number;
-  readonly checkpoints: CheckpointStore;
-  /** Updates between checkpoints; one is also written after each pass. */
-  readonly checkpointEvery?: number | undefined;
-  /** Go on from the newest checkpoint, if there is one. */
-  readonly resume?: boolean;
-  readonly features?: FeatureStore | undefined;
-  readonly listener?: TrainListener;
-  /** Ends the run after the current step, with a checkpoint. */
-  readonly signal?: AbortSignal | undefined;
-}
-
-/** How a run ended. */
-export interface TrainResult {
-  /** Of the best model by the validation part, or of the last one. */
-  readonly weights: Weights;
-  readonly best: Best | null;
-  readonly steps: number;
-  readonly epochs: number;
-  readonly interrupted: boolean;
-}
+import type { Best, Checkpoint, Position } from './state.js';
+import { type BatchStream, batchesOf, windows } from './stream.js';
+import type { TrainerOptions, TrainResult } from './trainer-options.js';
 
 const START: Position = {
   phase: 0,
@@ -70,27 +24,13 @@ const START: Position = {
   stale: 0,
 };
 
-/** Collects batches into windows of at most `size`. */
-async function* windows(
-  batches: AsyncIterable<StreamBatch>,
-  size: number,
-): AsyncGenerator<StreamBatch[]> {
-  let window: StreamBatch[] = [];
-  for await (const batch of batches) {
-    window.push(batch);
-    if (window.length === size) {
-      yield window;
-      window = [];
-    }
-  }
-  if (window.length > 0) yield window;
-}
-
 /** Runs phases one after the other. Make one for each run. */
 export class Trainer {
   private readonly options: TrainerOptions;
   private weights: Weights;
   private position: Position = START;
+  /** Optimizer updates done in all phases. */
+  private steps = 0;
   private readonly cached = new Map<BatchStream, BatchStream>();
 
   constructor(options: TrainerOptions) {
@@ -106,48 +46,69 @@ export class Trainer {
     this.weights = new Map(options.weights);
   }
 
-  /** Trains. The same options give the same bits, resumed or straight. */
+  /**
+   * Trains. The same options give the same bits, resumed or straight.
+   * @throws WeightsError `checkpoint` when the checkpoint to go on from is not one of this run
+   */
   async run(): Promise<TrainResult> {
-    const { phases, checkpoints, resume, listener = () => {} } = this.options;
+    const { phases, checkpoints, resume, signal, listener = () => {} } = this.options;
     const restored = resume ? await checkpoints.latest() : null;
     if (restored) {
+      const best = restored.position.best && (await checkpoints.best());
+      checkCheckpoint(restored, best, this.options);
       this.position = restored.position;
       this.weights = new Map(restored.weights);
-      listener({ type: 'resume', step: restored.position.stepsBefore + restored.step });
+      this.steps = restored.position.stepsBefore + restored.step;
+      listener({ type: 'resume', step: this.steps });
     }
     let first = restored;
     for (let i = this.position.phase; i < phases.length; i++) {
-      const run = await this.startPhase(phases[i]!);
-      if (first) {
-        const tensors = { ...Object.fromEntries(first.optimizer) };
-        for (const path of run.moving()) tensors[path] = first.weights.get(path)!;
-        await run.restore({ step: first.step, batches: first.batches, tensors }, first.average);
-        first = null;
+      let run: PhaseRun;
+      try {
+        run = await this.startPhase(phases[i]!);
+      } catch (error) {
+        // Nothing is lost: what was computed before the first step is computed again.
+        if (signal?.aborted && error === signal.reason) return this.result(this.weights, true);
+        throw error;
       }
+      if (first) await this.restore(run, first);
+      first = null;
       const interrupted = await this.runPhase(run, phases[i]!);
       this.weights = await run.weights(false);
       const averaged = await run.weights(true);
-      const steps = this.position.stepsBefore + run.updates;
       run.free();
       await this.options.engine.release();
-      if (interrupted) return this.result(averaged, steps, true);
+      if (interrupted) return this.result(averaged, true);
       this.position = {
         ...this.position,
         phase: i + 1,
         epoch: 0,
         batch: 0,
-        stepsBefore: steps,
+        stepsBefore: this.steps,
         epochsBefore: this.position.epochsBefore + this.position.epoch,
         stale: 0,
       };
-      if (i + 1 === phases.length) return this.result(averaged, steps, false);
+      if (i + 1 === phases.length) return this.result(averaged, false);
     }
     // The checkpoint was written after the last phase.
-    return this.result(this.weights, this.position.stepsBefore, false);
+    return this.result(this.weights, false);
   }
 
-  private async result(last: Weights, steps: number, interrupted: boolean): Promise<TrainResult> {
+  private async restore(run: PhaseRun, checkpoint: Checkpoint): Promise<void> {
+    const { step, batches, optimizer, weights, average } = checkpoint;
+    const tensors = Object.fromEntries(optimizer);
+    for (const path of run.moving()) tensors[path] = weights.get(path)!;
+    try {
+      await run.restore({ step, batches, tensors }, average);
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+      throw foreignCheckpoint(error.message, error.data, error);
+    }
+  }
+
+  private async result(last: Weights, interrupted: boolean): Promise<TrainResult> {
     const { best, epochsBefore, epoch } = this.position;
+    const { steps } = this;
     const chosen = best && (await this.options.checkpoints.best());
     return { weights: chosen ?? last, best, steps, epochs: epochsBefore + epoch, interrupted };
   }
@@ -185,7 +146,7 @@ export class Trainer {
   private async keep(stream: BatchStream): Promise<BatchStream> {
     const known = this.cached.get(stream);
     if (known) return known;
-    const { engine, model, isHead, structure, seed, features: store, listener } = this.options;
+    const { engine, model, isHead, structure, seed, listener, signal } = this.options;
     const made = await cacheFeatures(stream, {
       engine,
       model,
@@ -193,7 +154,8 @@ export class Trainer {
       isHead,
       structure,
       seed,
-      store,
+      store: this.options.features,
+      signal,
       progress: (done, total) => listener?.({ type: 'features', done, total }),
     });
     this.cached.set(stream, made);
@@ -211,7 +173,7 @@ export class Trainer {
         return false;
       }
       if (await this.runEpoch(run, phase)) return true;
-      await this.endEpoch(run, phase);
+      if (await this.endEpoch(run, phase)) return true;
     }
     return false;
   }
@@ -229,6 +191,7 @@ export class Trainer {
     });
     for await (const window of windows(batches, accumulate)) {
       const result = await run.update(window);
+      this.steps = stepsBefore + run.updates;
       this.position = {
         ...this.position,
         batch: this.position.batch + window.length,
@@ -240,7 +203,7 @@ export class Trainer {
         phase: phase.name,
         epoch: epochsBefore + epoch + 1,
         epochs: total,
-        step: stepsBefore + run.updates,
+        step: this.steps,
         steps: stepsBefore + steps,
         loss: result.loss,
         lr: rate(run.updates),
@@ -255,10 +218,18 @@ export class Trainer {
     return false;
   }
 
-  private async endEpoch(run: PhaseRun, phase: Phase): Promise<void> {
-    const { task, checkpoints, listener = () => {} } = this.options;
-    const metrics = await run.evaluate();
-    const step = this.position.stepsBefore + run.updates;
+  /** Returns whether it was interrupted: then the epoch is evaluated when the run goes on. */
+  private async endEpoch(run: PhaseRun, phase: Phase): Promise<boolean> {
+    const { task, checkpoints, signal, listener = () => {} } = this.options;
+    let metrics: Metrics | null;
+    try {
+      metrics = await run.evaluate(signal);
+    } catch (error) {
+      if (!signal?.aborted || error !== signal.reason) throw error;
+      await this.save(run);
+      return true;
+    }
+    const { steps: step } = this;
     const epoch = this.position.epochsBefore + this.position.epoch + 1;
     const better = metrics !== null && isBetter(task, metrics, this.position.best);
     if (better) await checkpoints.saveBest(await run.weights(true));
@@ -269,7 +240,7 @@ export class Trainer {
       batch: 0,
       lossSum: 0,
       weightSum: 0,
-      best: better ? { step, epoch, metrics } : this.position.best,
+      best: better && metrics ? { step, epoch, metrics } : this.position.best,
       stale: better ? 0 : this.position.stale + 1,
     };
     listener({
@@ -283,6 +254,7 @@ export class Trainer {
       best: better,
     });
     await this.save(run);
+    return false;
   }
 
   private async save(run: PhaseRun): Promise<void> {
@@ -298,7 +270,7 @@ export class Trainer {
       optimizer,
       average,
     });
-    this.options.listener?.({ type: 'checkpoint', step: this.position.stepsBefore + step });
+    this.options.listener?.({ type: 'checkpoint', step: this.steps });
   }
 }
 
