@@ -1,9 +1,15 @@
 /** The command line. Commands load what they need when they run, so that help is quick. */
+import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { addDataCommands } from './commands/data.js';
 import { addFit } from './commands/fit.js';
 import { addInfoCommands } from './commands/info.js';
-import { fail } from './outcome.js';
+import { EXIT, fail } from './outcome.js';
+
+function packageVersion(): string {
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}
 
 /** All commands, on a program that throws where commander would end the process. */
 export function createProgram(): Command {
@@ -11,6 +17,7 @@ export function createProgram(): Command {
     .description(
       'Transfer learning: adapts a pre-trained model to your data, proves whether it helped, ships the result.',
     )
+    .version(packageVersion())
     .exitOverride()
     .configureHelp({ sortSubcommands: false })
     .showHelpAfterError('(graft COMMAND --help shows every option)');
@@ -27,9 +34,14 @@ export async function main(args: readonly string[]): Promise<number> {
     await createProgram().parseAsync(args, { from: 'user' });
     return 0;
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    if (error instanceof CommanderError && error.exitCode === 0) return 0; // help was asked for
     return fail(error, args.includes('--json'));
   }
 }
 
+// The reader of a pipe may have seen enough: `graft predict ... | head`.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit(EXIT.done);
+});
 process.exitCode = await main(process.argv.slice(2));

@@ -65,7 +65,11 @@ export function addFit(program: Command): void {
       const { json, checkpointEvery, device, threads, out, resume, ...choices } = flags;
       const watch = watchRun();
       const stop = new AbortController();
-      const interrupt = () => stop.abort();
+      // Once: the second one finds the system's own handling, which ends the process at once.
+      const interrupt = () => {
+        stop.abort();
+        watch.listener({ type: 'note', text: 'ending after this step; once more ends at once' });
+      };
       process.once('SIGINT', interrupt);
       process.once('SIGTERM', interrupt);
       try {
@@ -79,11 +83,14 @@ export function addFit(program: Command): void {
         watch.close();
         if (run.interrupted) {
           throw new Interrupted(
-            `Interrupted; saved. Go on with: graft fit --resume --out ${run.out}`,
+            `Interrupted; saved. Go on with: graft fit --resume --out ${quoted(run.out)}`,
           );
         }
         if (json) printJson(run.summary);
         else process.stdout.write(run.text);
+      } catch (error) {
+        if (!stop.signal.aborted || error !== stop.signal.reason) throw error;
+        throw new Interrupted('Interrupted before training began; nothing was written.');
       } finally {
         watch.close();
         process.removeListener('SIGINT', interrupt);
