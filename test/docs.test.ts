@@ -41,8 +41,23 @@ function run(code: string): string {
 }
 
 describe('examples in the documents run', () => {
-  test('README.md: a network learns exclusive or', () => {
+  test('README.md: three lines from pictures to a model for others', () => {
     const [code, ...others] = blocks('README.md');
+    expect(others).toEqual([]);
+    const out = join(mkdtempSync(join(tmpdir(), 'readme-')), 'run');
+    const data = join(root, 'assets/demo');
+    const options = `data: '${data}', out: '${out}', size: 64, epochs: 1, `;
+    expect(code).toContain("data: 'photos', ");
+    try {
+      expect(Number(run(code!.replace("data: 'photos', ", options)).trim())).toBeGreaterThan(0);
+      expect(existsSync(join(out, 'shared/config.json'))).toBe(true);
+    } finally {
+      rmSync(dirname(out), { recursive: true });
+    }
+  });
+
+  test('docs/engine.md: a network learns exclusive or', () => {
+    const [code, ...others] = blocks('docs/engine.md');
     expect(others).toEqual([]);
     expect(code!.trim().split('\n').length).toBeLessThanOrEqual(20);
     const losses = run(code!).trim().split('\n').map(Number);

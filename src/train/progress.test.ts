@@ -19,11 +19,11 @@ const at = (step: number, values: Record<string, number> = { loss: 0.5 }): Progr
 describe('on a terminal', () => {
   test('draws one line over itself: bar, epoch, step, values, time', () => {
     const { written, clock, progress } = setUp({ isTTY: true });
-    progress.update(at(25, { loss: 0.731472, accuracy: 0.5 }));
+    progress.update({ ...at(25, { loss: 0.731472, accuracy: 0.5 }), phase: 'head' });
     clock.ms += 2000;
     progress.update({ ...at(50, { loss: 0.00012, accuracy: 0.75 }), phase: 'head' });
     expect(written).toEqual([
-      '\r██████··················  epoch 1/2  step 25/100  loss 0.7315  accuracy 0.5000  0:00\x1b[K',
+      '\r██████··················  epoch 1/2  step 25/100  head  loss 0.7315  accuracy 0.5000  0:00\x1b[K',
       '\r' + 'epoch 1/2  step 50/100  head  loss 1.2e-4  accuracy 0.7500  0:02, 0:04 left\x1b[K',
     ]);
   });
@@ -103,6 +103,19 @@ test('time left follows a phase of slower steps, and counts steps that were not 
     progress.update({ ...at(step), steps: 1000 });
   }
   expect(progress.remaining()).toBeCloseTo(700 * 50, 6);
+});
+
+test('a new phase begins a new estimate', () => {
+  const { clock, progress } = setUp({ isTTY: false });
+  for (let step = 1; step <= 90; step++) {
+    clock.ms += 1;
+    progress.update({ ...at(step), phase: 'reading' });
+  }
+  progress.update({ ...at(1), phase: 'all', steps: 100 });
+  expect(progress.remaining()).toBeUndefined();
+  clock.ms += 500;
+  progress.update({ ...at(2), phase: 'all', steps: 100 });
+  expect(progress.remaining()).toBeCloseTo(98 * 500, 6);
 });
 
 test('nothing that is written can drive the terminal', () => {

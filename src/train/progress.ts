@@ -92,6 +92,11 @@ export class ProgressLine {
   /** Tells of a step that was made; shown when something was not shown a moment ago. */
   update(state: ProgressState): void {
     const now = this.now();
+    if (state.phase !== this.state?.phase) {
+      // What a step took while the data was read, or before the trunk moved, tells nothing of now.
+      this.times.length = 0;
+      this.lastStep = undefined;
+    }
     if (this.lastStep !== undefined && state.step > this.lastStep) {
       this.times.push((now - this.lastStepAt) / (state.step - this.lastStep));
       if (this.times.length > WINDOW) this.times.shift();
@@ -104,8 +109,8 @@ export class ProgressLine {
   }
 
   /**
-   * Time left, milliseconds, by the median of the latest steps: pauses for evaluation and checkpoints
-   * do not disturb it. Undefined before the second step.
+   * Time left, milliseconds, by the median of the phase's latest steps: pauses for evaluation and checkpoints
+   * do not disturb it. Undefined before the second step of a phase.
    */
   remaining(): number | undefined {
     if (!this.state || this.times.length === 0) return undefined;
