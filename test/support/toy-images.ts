@@ -44,13 +44,18 @@ export class ToyImages implements BatchStream {
   readonly batchSize: number;
   readonly seed: number;
   reads = 0;
+  private readonly noise: number;
+  private readonly fixed: boolean;
 
-  constructor(samples: number, seed: number, batchSize = 8) {
+  /** @param fixed the same pictures in every epoch, as real data without augmentation */
+  constructor(samples: number, seed: number, batchSize = 8, { noise = 0.3, fixed = false } = {}) {
+    this.noise = noise;
+    this.fixed = fixed;
     this.samples = samples;
     this.seed = seed;
     this.batchSize = batchSize;
     this.labels = Array.from({ length: samples }, (_, i) => i % 3);
-    this.fingerprint = `toy:${samples}:${seed}`;
+    this.fingerprint = `toy:${samples}:${seed}:${noise}`;
   }
 
   async *read({ epoch, from = 0, training }: ReadOptions) {
@@ -64,10 +69,10 @@ export class ToyImages implements BatchStream {
       for (const [row, sample] of rowsOf(indices)) {
         const random = KeyedRandom.of(this.seed)
           .fold(sample)
-          .fold(training ? epoch : 'plain');
+          .fold(training && !this.fixed ? epoch : 'plain');
         for (let i = 0; i < SIZE * SIZE; i++) {
           const stripe = [Math.floor(i / SIZE) & 1, (i % SIZE) & 1, 0.5][this.labels[sample]!]!;
-          pixels.data[row * SIZE * SIZE + i] = stripe + 0.3 * random.normal(i);
+          pixels.data[row * SIZE * SIZE + i] = stripe + this.noise * random.normal(i);
         }
       }
       yield { feeds: { pixels, ...this.labelFeeds(indices) }, indices };
