@@ -25,7 +25,7 @@ import { ConfigFields } from './config-fields.js';
 import { defineModel, type ImageConfig, type ModelDefinition } from './define-model.js';
 import { ImageClassifier } from './image-classifier.js';
 import type { LoadedClassifier } from './load.js';
-import { guessPreprocess } from './onnx-preprocess.js';
+import { guessPreprocess, statedPreprocess } from './onnx-preprocess.js';
 import { type OnnxTrunk, onnxTrunk } from './onnx-trunk.js';
 import type { ImagePreprocess } from './preprocess.js';
 
@@ -212,7 +212,8 @@ function define(trunk: OnnxTrunk, preprocess: ImagePreprocess): ModelDefinition<
  * Makes a base of any `.onnx` classifier of pictures. Its graph is cut where the classifier begins
  * (`cut` says where, if it is not found), a map there is averaged over its places, and a new linear
  * layer follows. The file's weights are parameters under their names in the file; running
- * statistics of batch norms stay constants. The preprocessing is a guess: a file does not say it.
+ * statistics of batch norms stay constants. The preprocessing is what the file says, if it is an
+ * export of Graft's, else a guess.
  * @param source the bytes of the file, or what `readOnnx` made of them
  * @throws ConfigError when the file takes no pictures, has no classifier, no value of the name
  *   `cut`, or a graph that fits one batch only; WeightsError when it is damaged
@@ -233,7 +234,8 @@ export async function onnxClassifier(
   }
   const model = new OnnxClassifier(trunk, labels.length);
   if (trunk.input.batch !== null) await checkSamples(engine, model, trunk);
-  const preprocess = guessPreprocess(trunk.input, trunk.graph.order, trunk.picture);
+  const guess = guessPreprocess(trunk.input, trunk.graph.order, trunk.picture);
+  const preprocess = statedPreprocess(file, trunk.input, guess) ?? guess;
   const config: OnnxConfig = { labels, channels: trunk.input.channels, cut: trunk.cut };
   const untrained = [`${HEAD}.weight`, `${HEAD}.bias`];
   const weights: Weights = new Map();

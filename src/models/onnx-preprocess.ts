@@ -1,7 +1,12 @@
-/** A guess at what an `.onnx` classifier is fed; files do not say. */
+/** What an `.onnx` classifier is fed: what the file says, if Graft wrote it, or a guess. */
+
+import { ConfigError } from '../errors.js';
 import { constantValue, type Node, type Tensor, toNumbers } from '../graph/index.js';
+import type { OnnxModel } from '../onnx/index.js';
 import type { OnnxInput } from './onnx-input.js';
 import { IMAGENET_PREPROCESS, type ImagePreprocess } from './preprocess.js';
+import { parsePreprocessor } from './preprocess-parse.js';
+import { preprocessorFor } from './preprocess-write.js';
 
 /** Operations that move values without changing them. */
 const MOVES = new Set(['transpose', 'reshape', 'cast', 'expand']);
@@ -61,4 +66,29 @@ export function guessPreprocess(
       : { fit: 'squash' as const }),
     rescale: steps === 'bytes' ? 1 : base.rescale,
   };
+}
+
+/**
+ * The preprocessing that an export of Graft's has put into the file's metadata, checked like any
+ * other file's; null when there is none that fits the input.
+ */
+export function statedPreprocess(
+  { metadata }: OnnxModel,
+  { height, width, channels }: OnnxInput,
+  guess: ImagePreprocess,
+): ImagePreprocess | null {
+  let stated: Partial<ImagePreprocess> | null;
+  try {
+    stated = JSON.parse(metadata.get('preprocessing') ?? 'null');
+  } catch {
+    return null;
+  }
+  if (!Array.isArray(stated?.mean) || stated.mean.length !== channels) return null;
+  if (stated.height !== height || stated.width !== width) return null;
+  try {
+    return parsePreprocessor(preprocessorFor(null, stated as ImagePreprocess), guess);
+  } catch (error) {
+    if (error instanceof ConfigError) return null;
+    throw error;
+  }
 }

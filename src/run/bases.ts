@@ -85,15 +85,19 @@ export async function describeBase(name: string): Promise<BaseInfo> {
   const weights = await openWeights(join(path, 'model.safetensors')).catch(() => null);
   for (const { dtype } of weights?.types.values() ?? []) storage[dtype] = (storage[dtype] ?? 0) + 1;
   await weights?.close();
-  const size = [...model.parameters().values()].filter((p) => p.kind === 'weight');
+  // A head that the base lacks was drawn at random; it has no classes to name.
+  const headless = loaded.untrained.length > 0;
+  const size = [...model.parameters()].filter(
+    ([path, p]) => p.kind === 'weight' && !loaded.untrained.includes(path),
+  );
   return {
     name,
     kind: run ? 'run' : 'base',
     modelType: definition.modelType,
-    parameters: size.reduce((n, p) => n + p.tensor.size, 0),
+    parameters: size.reduce((n, [, p]) => n + p.tensor.size, 0),
     layerGroups: new Set(groups.values()).size,
-    classes: config.labels.length,
-    firstClasses: config.labels.slice(0, 10),
+    classes: headless ? 0 : config.labels.length,
+    firstClasses: headless ? [] : config.labels.slice(0, 10),
     input: `${preprocess.width} x ${preprocess.height}, ${preprocess.fit}`,
     mean: preprocess.mean,
     deviation: preprocess.deviation,
@@ -106,14 +110,15 @@ export async function describeBase(name: string): Promise<BaseInfo> {
 /** The description for people. */
 export function formatInfo(info: BaseInfo): string {
   const more = info.classes > info.firstClasses.length ? ', ...' : '';
+  const stored = Object.entries(info.storage)
+    .map(([dtype, n]) => `${n} ${dtype}`)
+    .join(', ');
   return [
     `${info.name}: ${info.kind}, ${info.modelType}${info.status ? `, ${info.status}` : ''}`,
     `parameters    ${info.parameters.toLocaleString('en')} in ${info.layerGroups} layer groups`,
-    `classes       ${info.classes}${info.classes ? `: ${info.firstClasses.join(', ')}${more}` : ''}`,
+    `classes       ${info.classes ? `${info.classes}: ${info.firstClasses.join(', ')}${more}` : 'none of its own; a head is made for yours'}`,
     `input         ${info.input}; mean ${info.mean.join(', ')}; deviation ${info.deviation.join(', ')}`,
-    `stored as     ${Object.entries(info.storage)
-      .map(([dtype, n]) => `${n} ${dtype}`)
-      .join(', ')}`,
+    ...(stored ? [`stored as     ${stored}`] : []),
     `source        ${info.paper}`,
     '',
   ].join('\n');

@@ -11,7 +11,6 @@ import {
   parsePreprocessor,
 } from '../models/index.js';
 import type { Weights } from '../nn/index.js';
-import type { OnnxModel } from '../onnx/index.js';
 import { hashBytes } from '../util/index.js';
 
 /** The file that a network is the graph of. */
@@ -34,14 +33,6 @@ export interface OnnxChoices {
 /** Name of the copy of the file in a model's folder. */
 const COPY = 'base.onnx';
 
-/** Files that hold weights of a model, as it names them. */
-function externalFilesOf({ graph }: OnnxModel): string[] {
-  const named = graph.initializer.flatMap((t) =>
-    t.externalData.filter((e) => e.key === 'location').map((e) => e.value),
-  );
-  return [...new Set(named)];
-}
-
 /**
  * Reads a base.
  * @throws ConfigError when it is no classifier of pictures; WeightsError when it is damaged
@@ -59,7 +50,7 @@ export async function loadOnnxBase(
     ...(size === undefined ? {} : { size }),
   });
   const fingerprint = hashBytes(await readFile(path));
-  return { ...loaded, onnx: { path, fingerprint, beside: externalFilesOf(model) } };
+  return { ...loaded, onnx: { path, fingerprint, beside: model.externalPaths } };
 }
 
 /** Copies the file of a base, and what lies beside it, into a model's folder. */
