@@ -62,7 +62,7 @@ export async function fit(options: FitOptions): Promise<FitRun> {
 /** A new run. Its folder is made when base and data are known to be good. */
 async function begin(folder: RunFolder, options: FitOptions, started: number): Promise<FitRun> {
   const choices = chosen(options);
-  checkChoices(choices);
+  checkChoices(choices, options.checkpointEvery);
   await folder.checkFree();
   const inputs = await readInputs(choices, options);
   const { prepared, engine, dataset } = inputs;
@@ -85,7 +85,7 @@ async function begin(folder: RunFolder, options: FitOptions, started: number): P
 async function goOn(folder: RunFolder, options: FitOptions, started: number): Promise<FitRun> {
   const seen = await folder.read();
   const choices = resumed(seen, options);
-  checkChoices(choices);
+  checkChoices(choices, options.checkpointEvery);
   if (seen.status === 'done') return finished(folder, seen);
   return withRunLock(folder.path, async () => {
     const record = await folder.read();
@@ -142,30 +142,37 @@ async function execute(
   started: number,
 ): Promise<FitRun> {
   const { engine, choices, dataset, prepared, listener } = context;
-  let record: RunRecord = { ...before, status: 'running' };
-  await folder.write(record);
-  const interrupted = async (at: { epochs: number; steps: number } | null) => {
-    record = { ...record, status: 'interrupted' };
+  let record = before;
+  const keep = async (changes: Partial<RunRecord>) => {
+    record = { ...record, ...changes };
     await folder.write(record);
+  };
+  const interrupted = async (at: { epochs: number; steps: number } | null) => {
+    await keep({ status: 'interrupted' });
     return unfinished(folder, record, at);
   };
-  if (!record.result) {
-    const trained = await trainAndScore(context, folder, prepared);
-    if (trained.interrupted) return interrupted(trained);
-    const seconds = (performance.now() - started) / 1000;
-    record = { ...record, result: { ...trained.result, seconds } };
-    await saveModel(folder.model, prepared, trained.weights);
-    await folder.write(record);
+  await keep({ status: 'running' });
+  try {
+    if (!record.result) {
+      const trained = await trainAndScore(context, folder, prepared);
+      if (trained.interrupted) return await interrupted(trained);
+      const seconds = (performance.now() - started) / 1000;
+      await saveModel(folder.model, prepared, trained.weights);
+      await keep({ result: { ...trained.result, seconds } });
+    }
+    if (choices.control && !record.control) {
+      listener({ type: 'note', text: 'control: the same network and budget from random weights' });
+      const control = await runControl(context, folder);
+      if (!control) return await interrupted(null);
+      await keep({ control });
+    }
+    await writeRunReport(folder, record, { engine, dataset });
+    await keep({ status: 'done' });
+  } catch (error) {
+    // It runs no more. The disk may be full, and what went wrong first is what is to be told.
+    await keep({ status: 'interrupted' }).catch(() => {});
+    throw error;
   }
-  if (choices.control && !record.control) {
-    listener({ type: 'note', text: 'control: the same network and budget from random weights' });
-    const control = await runControl(context, folder);
-    if (!control) return interrupted(null);
-    record = { ...record, control };
-  }
-  record = { ...record, status: 'done' };
-  await writeRunReport(folder, record, { engine, dataset });
-  await folder.write(record);
   return finished(folder, record);
 }
 

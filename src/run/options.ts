@@ -80,9 +80,11 @@ const count = (n: number) => Number.isInteger(n) && n >= 1;
 
 /**
  * Checks every choice before anything is read or written.
+ * @param checkpointEvery is no choice of the run: it changes no bit of what comes out
  * @throws ConfigError naming the choice, what it may be, and what came
  */
-export function checkChoices(c: FitChoices): void {
+export function checkChoices(c: FitChoices, checkpointEvery?: number): void {
+  number('checkpointEvery', checkpointEvery, count, 'a whole number >= 1');
   number('epochs', c.epochs, count, 'a whole number >= 1');
   number('batch', c.batch, (n) => count(n) && n <= 4096, 'a whole number from 1 to 4096');
   number('lr', c.lr, (n) => n > 0 && Number.isFinite(n), 'a number > 0');
