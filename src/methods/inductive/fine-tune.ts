@@ -6,7 +6,11 @@ import { groupIndices } from '../../models/index.js';
 import { defineMethod } from '../define-method.js';
 import { HEAD_RATE, headPhase } from './feature-extraction.js';
 
-/** Peak learning rate of the last trunk layers, with AdamW. */
+/**
+ * Peak learning rate of the last trunk layers, with AdamW. Embedded base, five passes, one seed,
+ * accuracy after the last in %: amazon at 96, 92.7 at 1e-4, 93.2 at 3e-4, 90.6 at 1e-3; ants and bees at 128,
+ * 91.5 at 1e-4, 90.2 at 3e-4 (at 224: 94.1).
+ */
 const TRUNK_RATE = 3e-4;
 /** Learning rate of the first layer group as a share of the last one's. */
 const LOWEST_SHARE = 0.1;
