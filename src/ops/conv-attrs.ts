@@ -2,14 +2,14 @@
 import type { Shape } from '../graph/index.js';
 import type { WindowAttrs } from './window.js';
 
-/** `plain`: Conv. `blocked`: see `conv-blocked.ts`. */
-export type ConvForm = 'plain' | 'blocked';
+/** `plain`: Conv. `blocked`: see `conv-blocked.ts`. `winograd`: see `conv-winograd.ts`. */
+export type ConvForm = 'plain' | 'blocked' | 'winograd';
 
 /**
  * `plain`: ConvTranspose. `flipped`: Conv of the gradient with the kernel turned around (stride 1).
- * `blocked`: the same, see `conv-blocked.ts`.
+ * `blocked`, `winograd`: the same, see `conv-blocked.ts` and `conv-winograd.ts`.
  */
-export type InputGradForm = 'plain' | 'flipped' | 'blocked';
+export type InputGradForm = 'plain' | 'flipped' | 'blocked' | 'winograd';
 
 /**
  * `plain`: Conv with samples and channels swapped, the gradient being its kernel.
@@ -18,7 +18,7 @@ export type InputGradForm = 'plain' | 'flipped' | 'blocked';
  * of g by its rows, so that k + k copies do where `columns` makes k k (stride 1, no groups).
  * `columns-each`, `separable-each`: the same one sample after another, adding up, so that the
  * copies of one sample are still in the processor's cache when they are multiplied.
- * `blocked`: depthwise only, see `conv-blocked.ts`.
+ * `blocked`: depthwise only, see `conv-blocked.ts`. `winograd`: 3x3 only, see `conv-winograd.ts`.
  */
 export type WeightGradForm =
   | 'plain'
@@ -27,7 +27,8 @@ export type WeightGradForm =
   | 'columns-each'
   | 'separable'
   | 'separable-each'
-  | 'blocked';
+  | 'blocked'
+  | 'winograd';
 
 /** How a convolution moves, in the terms of ONNX. */
 export interface ConvAttrs extends WindowAttrs {

@@ -16,6 +16,7 @@ import {
 import { add } from './arithmetic.js';
 import type {
   ConvAttrs,
+  ConvForm,
   ConvOpAttrs,
   InputGradAttrs,
   InputGradForm,
@@ -31,6 +32,12 @@ import {
 } from './conv-blocked.js';
 import { emitConvNode, emitConvTransposeNode } from './conv-webgpu.js';
 import { emitColumns, emitSeparable } from './conv-weight-forms.js';
+import {
+  emitWinogradConv,
+  emitWinogradWeightGrad,
+  winogradAllows,
+  winogradPays,
+} from './conv-winograd.js';
 import { reshape } from './layout.js';
 import { kernelSpan } from './window.js';
 
@@ -65,8 +72,19 @@ function isKnown(t: Tensor, depth = 6): boolean {
   return depth > 0 && t.node.inputs.every((input) => isKnown(input, depth - 1));
 }
 
+/** A weight that is known is put into blocks once; this way it would be spread to four times its size. */
+function prefersWinograd(emit: OnnxEmitter, w: Tensor, { x, y }: ConvShapes, attrs: ConvAttrs) {
+  const allowed = emit.target === 'cpu' && winogradAllows(x, w.shape.slice(2), attrs);
+  return allowed && winogradPays(x, y, 'conv') && !isKnown(w);
+}
+
 function prefersBlocked(emit: OnnxEmitter, w: Tensor, shapes: ConvShapes, groups: number): boolean {
   return blockedAllows(emit.channelBlock, shapes, groups) && blockedPays(shapes) && !isKnown(w);
+}
+
+function chooseConv(emit: OnnxEmitter, w: Tensor, shapes: ConvShapes, attrs: ConvAttrs): ConvForm {
+  if (prefersWinograd(emit, w, shapes, attrs)) return 'winograd';
+  return prefersBlocked(emit, w, shapes, attrs.groups) ? 'blocked' : 'plain';
 }
 
 /** Writes `conv`. */
@@ -76,8 +94,12 @@ export function emitConv(emit: OnnxEmitter, node: Node<ConvOpAttrs>): string {
   const wShape = inputs[1]!.shape;
   const operands = { x: x!, w: w!, ...(bias === undefined ? {} : { bias }) };
   const shapes = { x: inputs[0]!, w: wShape, y: node.outputs[0]!.shape };
-  const best = prefersBlocked(emit, inputs[1]!, shapes, attrs.groups) ? 'blocked' : 'plain';
-  if ((attrs.form ?? best) === 'blocked') return emitBlockedConv(emit, operands, shapes, attrs);
+  const form = attrs.form ?? chooseConv(emit, inputs[1]!, shapes, attrs);
+  if (form === 'winograd') {
+    const pair = { x: inputs[0]!, w: inputs[1]!, ...(bias === undefined ? {} : { bias }) };
+    return emitWinogradConv(emit, pair, shapes.y, attrs.pads);
+  }
+  if (form === 'blocked') return emitBlockedConv(emit, operands, shapes, attrs);
   return emitConvNode(emit, { ...operands, wShape, groups: attrs.groups }, onnxAttrs(attrs));
 }
 
@@ -107,6 +129,7 @@ export function inputGradAllows(
   if (form === 'blocked' && !blockedAllows(block, reverseShapes(g, w, attrs), attrs.groups)) {
     return false;
   }
+  if (form === 'winograd' && !winogradAllows(g, w.slice(2), attrs)) return false;
   return attrs.strides.every((s) => s === 1) && padsOfFlipped(w, attrs).every((p) => p >= 0);
 }
 
@@ -119,6 +142,8 @@ function chooseInputGrad(
   // Conv runs as fast as a matrix product does; ConvTranspose adds its columns up one by one.
   if (!onProcessor(emit) || !inputGradAllows('flipped', g, w.shape, attrs)) return 'plain';
   const shapes = reverseShapes(g, w.shape, attrs);
+  const reversed = { ...attrs, pads: padsOfFlipped(w.shape, attrs) };
+  if (prefersWinograd(emit, w, shapes, reversed)) return 'winograd';
   return prefersBlocked(emit, w, shapes, attrs.groups) ? 'blocked' : 'flipped';
 }
 
@@ -132,6 +157,9 @@ export function emitConvInputGrad(emit: OnnxEmitter, node: Node<InputGradAttrs>)
   if (form !== 'plain') {
     const reversed = { ...attrs, pads: padsOfFlipped(w.shape, attrs) };
     const shapes = reverseShapes(g, w.shape, attrs);
+    if (form === 'winograd') {
+      return emitWinogradConv(emit, { x: g, w }, shapes.y, reversed.pads, true);
+    }
     if (form === 'blocked') {
       const operands = { x: emit.name(g), w: emit.name(w) };
       return emitBlockedConv(emit, operands, shapes, reversed, true);
@@ -193,6 +221,7 @@ export function weightGradAllows(
 ): boolean {
   if (form === 'plain') return true;
   if (attrs.kernel.length > 2) return false;
+  if (form === 'winograd') return winogradAllows(x, attrs.kernel, attrs);
   if (form === 'blocked') {
     const planes = x.shape[0]! * x.shape[1]!;
     const depthwise = attrs.groups === x.shape[1] && attrs.groups === g[1];
@@ -217,6 +246,7 @@ export function chooseWeightGrad(
   if (!weightGradAllows('columns', x, g, attrs) || elements > MAX_SHIFTS) return 'plain';
   // One row a product: the swapped convolution loses less.
   if (groups > 1 && out === groups) return 'plain';
+  if (winogradAllows(x, attrs.kernel, attrs) && winogradPays(x, g, 'weightGrad')) return 'winograd';
   // One weight gradient a sample, to be summed, against moving both operands into one row.
   const positions = g.slice(2).reduce((n, d) => n * d, 1);
   const folded = (out * channels * elements) / groups > (channels + out) * positions;
@@ -249,6 +279,7 @@ export function emitConvWeightGrad(
     const inner = form === 'columns-each' ? 'columns' : 'separable';
     return emitEach(emit, node, (one, dOne) => make(one, dOne, inner));
   }
+  if (form === 'winograd') return emitWinogradWeightGrad(emit, x, g, attrs);
   if (form === 'separable') return emitSeparable(emit, x, g, attrs);
   if (form !== 'plain') return emitColumns(emit, x, g, attrs, form === 'columns-folded');
   return emitSwapped(emit, x, g, attrs);

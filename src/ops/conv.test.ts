@@ -4,6 +4,7 @@ import { testEngine } from '../../test/support/engine.js';
 import { type GoldenCase, loadGolden, opContract } from '../../test/support/op-contract.js';
 import { ConfigError, DTypeError, ShapeError } from '../errors.js';
 import { hostTensor, input, type Tensor, toNumbers, toposort } from '../graph/index.js';
+import { makeKey, uniformAt } from '../util/index.js';
 import {
   type ConvAttrs,
   chooseWeightGrad,
@@ -18,6 +19,7 @@ import {
   inputGradAllows,
   type WeightGradForm,
   weightGradAllows,
+  winogradAllows,
 } from './index.js';
 
 /** Arguments of a golden case in the terms of the operation. */
@@ -49,7 +51,7 @@ opContract('convWeightGrad', ([x, g], { kernel, ...args }) =>
 // The chooser takes one form for each of these small shapes; every other form that is right for a
 // shape must give the same numbers.
 describe('forms', () => {
-  const inputForms: readonly InputGradForm[] = ['plain', 'flipped'];
+  const inputForms: readonly InputGradForm[] = ['plain', 'flipped', 'winograd'];
   const weightForms: readonly WeightGradForm[] = [
     'plain',
     'columns',
@@ -57,7 +59,18 @@ describe('forms', () => {
     'columns-each',
     'separable',
     'separable-each',
+    'winograd',
   ];
+
+  const winograd = loadGolden('conv').filter((c) => {
+    const [x, w] = c.inputs.map((v) => v);
+    return winogradAllows(x!, w!.shape.slice(2), attrsOf(c.args));
+  });
+  test.each(winograd.map((c) => [c.name, c] as const))('conv, winograd: %s', async (_, c) => {
+    const tensors = c.inputs.map((v, i) => input(`x${i}`, v.dtype, v.shape));
+    const y = convOp.one(tensors, { ...attrsOf(c.args), form: 'winograd' });
+    await expectGolden(c, tensors, y);
+  });
 
   for (const form of inputForms) {
     const cases = loadGolden('convInputGrad').filter((c) =>
@@ -111,10 +124,12 @@ describe('forms', () => {
         },
         block,
       );
-    expect(choose([16, 64, 56, 56], [16, 64, 56, 56], 3)).toBe('separable-each');
+    expect(choose([16, 64, 56, 56], [16, 64, 56, 56], 3)).toBe('winograd');
+    expect(choose([16, 512, 7, 7], [16, 512, 7, 7], 3)).toBe('winograd');
+    expect(choose([16, 24, 56, 56], [16, 64, 56, 56], 3)).toBe('separable-each');
     expect(choose([16, 4, 56, 56], [16, 4, 56, 56], 3)).toBe('separable');
-    expect(choose([1, 64, 56, 56], [1, 64, 56, 56], 3)).toBe('separable');
-    expect(choose([16, 256, 14, 14], [16, 256, 14, 14], 3)).toBe('columns-folded');
+    expect(choose([1, 64, 8, 8], [1, 64, 8, 8], 3)).toBe('columns-folded');
+    expect(choose([1, 16, 56, 56], [1, 16, 56, 56], 3)).toBe('separable');
     expect(choose([16, 64, 56, 56], [16, 256, 56, 56], 1)).toBe('columns');
     expect(choose([16, 512, 14, 14], [16, 512, 14, 14], 1)).toBe('columns-folded');
     expect(choose([16, 128, 56, 56], [16, 128, 28, 28], 3, 2)).toBe('columns-each');
@@ -275,5 +290,44 @@ describe('convTranspose2d', () => {
 
   test('padding that cuts everything off is refused', () => {
     expect(() => convTranspose2d(x, w, { padding: 4 })).toThrow(ShapeError);
+  });
+});
+
+// Chosen for many channels only, more than a golden file should hold: compared with the plain forms,
+// at every size that tiles of four leave a rest of, and every padding.
+describe('winograd forms of real size', () => {
+  test.each([
+    ['whole tiles', [2, 128, 16, 16], 128, [1, 1, 1, 1]],
+    ['rests', [4, 128, 14, 13], 160, [1, 1, 1, 1]],
+    ['no padding', [9, 144, 7, 7], 128, [0, 0, 0, 0]],
+    ['uneven padding', [4, 128, 11, 10], 128, [2, 0, 1, 2]],
+  ] as const)('%s', async (_, shape, out, pads) => {
+    const engine = await testEngine();
+    const plain: ConvAttrs = { strides: [1, 1], pads, dilations: [1, 1], groups: 1 };
+    const x = input('x', 'float32', shape);
+    const w = input('w', 'float32', [out, shape[1], 3, 3]);
+    const y = convOp.one([x, w], { ...plain, form: 'plain' });
+    const g = input('g', 'float32', y.shape);
+    const [size, kernel] = [shape.slice(2), [3, 3]];
+    const both = (['plain', 'winograd'] as const).map((form) => [
+      convOp.one([x, w], { ...plain, form }),
+      convInputGradOp.one([g, w], { ...plain, size, form }),
+      convWeightGradOp.one([x, g], { ...plain, kernel, form }),
+    ]);
+    const feeds = new Map(
+      [x, w, g].map((t, k) => {
+        const key = makeKey(k);
+        const values = Float32Array.from({ length: t.size }, (_, i) => 2 * uniformAt(key, i) - 1);
+        return [t, hostTensor('float32', t.shape, values)] as const;
+      }),
+    );
+    const values = await engine.evaluate(both.flat(), feeds);
+    for (const [i, what] of ['y', 'dx', 'dw'].entries()) {
+      const [want, got] = [values[i]!, values[3 + i]!];
+      const data = toNumbers(want);
+      // Sums of hundreds of products round at any order; what counts is the size of the sum.
+      const scale = Math.sqrt(data.reduce((s, v) => s + v * v, 0) / data.length);
+      expectClose(what, got, { shape: want.shape, data }, { rtol: 0, atol: 2e-5 * scale });
+    }
   });
 });

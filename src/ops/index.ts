@@ -15,6 +15,7 @@ export * from './conv-forms.js';
 export * from './conv-transpose.js';
 export * from './conv-webgpu.js';
 export * from './conv-weight-forms.js';
+export * from './conv-winograd.js';
 export * from './conv.js';
 export * from './dropout.js';
 export * from './einsum.js';
