@@ -194,4 +194,37 @@ describe('a run interrupted at any step and resumed ends in the same bits', () =
       plain((await straight.checkpoints.latest())!.weights),
     );
   });
+
+  // The validation part is read once for its kept features and then after each epoch of everything.
+  test.each([
+    { reading: 1, steps: 0, name: 'while features are kept' },
+    { reading: 2, steps: 18, name: 'while an epoch is evaluated' },
+    { reading: 3, steps: 24, name: 'while the last epoch is evaluated' },
+  ])('$name', async ({ reading, steps }) => {
+    const straight = await options({ ema: 0.9 });
+    const plan = (made: TrainerOptions) => twoPhases(made.model as SmallClassifier);
+    const wanted = await new Trainer({ ...straight, phases: plan(straight) }).run();
+
+    const abort = new AbortController();
+    class Watched extends ToyImages {
+      override async *read(how: Parameters<ToyImages['read']>[0]) {
+        for await (const batch of super.read(how)) {
+          if (this.reads === reading) abort.abort();
+          yield batch;
+        }
+      }
+    }
+    const checkpoints = new MemoryCheckpoints();
+    const valid = new Watched(30, 2);
+    const first = await options({ ema: 0.9, checkpoints, valid, signal: abort.signal });
+    const broken = await new Trainer({ ...first, phases: plan(first) }).run();
+    expect(broken).toMatchObject({ interrupted: true, steps });
+    const saved = await checkpoints.latest();
+    expect(saved && saved.position.stepsBefore + saved.step).toBe(steps === 0 ? null : steps);
+
+    const second = await options({ ema: 0.9, checkpoints, resume: true });
+    const result = await new Trainer({ ...second, phases: plan(second) }).run();
+    expect(result.best).toEqual(wanted.best);
+    expect(plain(result.weights)).toEqual(plain(wanted.weights));
+  });
 });
