@@ -7,7 +7,6 @@ import { readdirSync, realpathSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
-import { watchRun } from '../src/cli/watch.js';
 import * as graft from '../src/index.js';
 
 const data = fileURLToPath(new URL('../assets/demo', import.meta.url));
@@ -26,7 +25,7 @@ export async function demo(
   print: (line: string) => void,
   options: DemoOptions = {},
 ): Promise<graft.FitRun> {
-  const watch = watchRun();
+  const watch = graft.watchRun();
   const run = await graft.fit({
     data,
     epochs: 4,

@@ -25,6 +25,7 @@ export {
   type RunListener,
   type RunSummary,
   reportRun,
+  watchRun,
 } from './run/index.node.js';
 export type { NodeRuntimeOptions } from './runtime/ort-node.js';
 

@@ -1,8 +1,9 @@
 /** From the name of a base to a model with a new head for the classes at hand. */
 import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Engine } from '../engine/index.js';
-import { openCheckpointFolder, resolveBase } from '../io/index.node.js';
+import { type HubProgress, openCheckpointFolder, resolveBase } from '../io/index.node.js';
 import {
   type ImageClassifier,
   type ImageConfig,
@@ -21,6 +22,8 @@ export interface LoadedBase extends LoadedClassifier {
   readonly path: string;
   /** The file of an ONNX base. */
   readonly onnx?: OnnxSource;
+  /** Licence that its card names, as the hub writes it. */
+  readonly license?: string;
 }
 
 /** A model ready to be adapted. */
@@ -33,6 +36,8 @@ export interface PreparedModel {
   /** Stands for the network: its type and configuration. */
   readonly structure: string;
   readonly isHead: (path: string) => boolean;
+  /** Where the base was found, and its licence if its card names one. */
+  readonly source: { readonly path: string; readonly license?: string };
   /** The file whose graph the network is, for an ONNX base. */
   readonly onnx?: OnnxSource;
 }
@@ -55,6 +60,17 @@ export interface BaseChoices {
   readonly size?: number | undefined;
 }
 
+/** Cards are read no further than this. */
+const MAX_CARD = 64 * 1024;
+
+/** The licence in the head of a base's card, if it has one. */
+async function licenseAt(folder: string): Promise<{ license?: string }> {
+  const card = await readFile(join(folder, 'README.md'), 'utf8').catch(() => '');
+  const [, head = ''] = /^---\r?\n([\s\S]*?)\r?\n---/.exec(card.slice(0, MAX_CARD)) ?? [];
+  const license = /^license:[ \t]*['"]?([\w.+-]{1,64})['"]?[ \t]*$/m.exec(head)?.[1];
+  return license === undefined ? {} : { license };
+}
+
 /**
  * Finds and loads a base as it is.
  * @throws ConfigError, WeightsError or HubError when there is none, or when it does not fit
@@ -63,10 +79,15 @@ export async function loadBase(
   engine: Engine,
   base: string,
   choices: BaseChoices = {},
+  onProgress?: (progress: HubProgress) => void,
 ): Promise<LoadedBase> {
-  const { kind, path } = await resolveBase(base, { embedded: await embeddedBases() });
+  const { kind, path } = await resolveBase(base, {
+    embedded: await embeddedBases(),
+    ...(onProgress ? { onProgress } : {}),
+  });
   if (kind === 'onnx') return { ...(await loadOnnxBase(engine, path, choices)), path };
-  return { ...(await loadImageClassifier(openCheckpointFolder(path))), path };
+  const loaded = await loadImageClassifier(openCheckpointFolder(path));
+  return { ...loaded, path, ...(await licenseAt(path)) };
 }
 
 /** How a base is prepared. */
@@ -113,6 +134,7 @@ export function prepareModel(
     preprocess,
     structure: `${definition.modelType}${graph}:${JSON.stringify(definition.write(config))}`,
     isHead: (path) => head.test(path),
+    source: { path: base.path, ...(base.license ? { license: base.license } : {}) },
     ...(onnx ? { onnx } : {}),
   };
 }

@@ -30,9 +30,10 @@ export interface RunExport {
   readonly note: string;
 }
 
-function cardOf({ choices, data, result, command }: RunRecord): CardFacts {
+function cardOf({ choices, data, model, result, command }: RunRecord): CardFacts {
+  const license = model.source?.license;
   return {
-    base: { name: choices.base },
+    base: { name: choices.base, ...(license ? { license } : {}) },
     method: choices.method,
     data: {
       name: basename(choices.data),

@@ -71,7 +71,11 @@ async function begin(folder: RunFolder, options: FitOptions, started: number): P
     graft: await packageVersion(),
     choices,
     data: dataRecord(dataset),
-    model: { modelType: prepared.definition.modelType, preprocess: prepared.preprocess },
+    model: {
+      modelType: prepared.definition.modelType,
+      preprocess: prepared.preprocess,
+      source: prepared.source,
+    },
     machine: machineOf(engine),
     command: options.command ?? `fit ${JSON.stringify(choices)}`,
   };
@@ -113,7 +117,10 @@ interface Inputs extends Omit<TrainContext, 'resume'> {
 async function readInputs(choices: FitChoices, options: FitOptions): Promise<Inputs> {
   const { listener = () => {}, signal, checkpointEvery } = options;
   const engine: Engine = await openEngine(options);
-  const loaded = await loadBase(engine, choices.base, choices);
+  const loaded = await loadBase(engine, choices.base, choices, ({ file, bytes, total }) => {
+    signal?.throwIfAborted();
+    listener({ type: 'download', file, bytes, total });
+  });
   const dataset: ImageDataset = await readImageDataset(choices.data, {
     ...(choices.valid === undefined ? {} : { valid: choices.valid }),
     seed: choices.seed,

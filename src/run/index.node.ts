@@ -10,3 +10,4 @@ export * from './report.js';
 export * from './run-folder.js';
 export * from './summary.js';
 export * from './train-run.js';
+export * from './watch.js';

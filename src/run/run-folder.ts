@@ -55,7 +55,12 @@ export interface RunRecord {
     /** Stands for the names, labels and parts of all samples. */
     readonly fingerprint: string;
   };
-  readonly model: { readonly modelType: string; readonly preprocess: ImagePreprocess };
+  readonly model: {
+    readonly modelType: string;
+    readonly preprocess: ImagePreprocess;
+    /** Where the base was found (a commit's folder for one on the hub), and its licence. */
+    readonly source?: { readonly path: string; readonly license?: string };
+  };
   /** What a person types to repeat it. */
   readonly command: string;
   /** Where it ran: versions, device, threads. */

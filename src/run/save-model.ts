@@ -11,7 +11,7 @@ import { copyOnnxBase } from './onnx-base.js';
 /** Writes config, weights and preprocessing; an older model at `path` is replaced at the end. */
 export async function saveModel(
   path: string,
-  prepared: PreparedModel,
+  prepared: Pick<PreparedModel, 'definition' | 'config' | 'preprocess' | 'onnx'>,
   weights: Weights,
 ): Promise<void> {
   const { config, preprocessor, tensors } = checkpointOf({ ...prepared, weights });

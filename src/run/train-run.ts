@@ -21,6 +21,13 @@ import type { RunFolder } from './run-folder.js';
 export type RunEvent =
   | TrainEvent
   | { readonly type: 'note'; readonly text: string }
+  /** Bytes of a base that are here, and all that are wanted. */
+  | {
+      readonly type: 'download';
+      readonly file: string;
+      readonly bytes: number;
+      readonly total: number;
+    }
   /** Pictures looked at while the data is read. */
   | { readonly type: 'data'; readonly done: number; readonly total: number };
 

@@ -5,6 +5,6 @@ import { tinyClassifier } from './tiny-classifiers.js';
 /** Writes it; `modelType` is one of the tiny classifiers. The default compiles fastest; pictures are 32 pixels wide. */
 export async function writeTinyBase(folder: string, modelType = 'resnet'): Promise<string> {
   const tiny = await tinyClassifier(modelType);
-  await saveModel(folder, { ...tiny, structure: modelType, isHead: () => false }, tiny.weights);
+  await saveModel(folder, tiny, tiny.weights);
   return folder;
 }

@@ -60,7 +60,8 @@ describe('engines', () => {
       | 'fit'
       | 'listBases'
       | 'predictRun'
-      | 'reportRun';
+      | 'reportRun'
+      | 'watchRun';
     expectTypeOf<keyof typeof web>().toEqualTypeOf<Exclude<keyof typeof graft, Runs>>();
     expectTypeOf<Runs>().toExtend<keyof typeof graft>();
     expectTypeOf<ReturnType<typeof web.createEngine>>().toEqualTypeOf<Promise<graft.Engine>>();

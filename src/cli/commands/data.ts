@@ -46,7 +46,7 @@ export function addDataCommands(program: Command): void {
     program
       .command('predict')
       .description('classify pictures')
-      .argument('<run>', 'folder that graft fit wrote')
+      .argument('<run>', 'folder that graft fit wrote, or of a model with a head')
       .argument('<input...>', 'pictures, or folders of them'),
   )
     .addOption(new Option('--top <k>', 'classes a picture').argParser(asNumber).default(3))

@@ -61,9 +61,8 @@ export function addFit(program: Command): void {
     .option('--json', 'progress to stderr, one JSON object as the last line of stdout')
     .action(async (data: string | undefined, flags: FitFlags) => {
       const runs = await import('../../run/index.node.js');
-      const { watchRun } = await import('../watch.js');
       const { json, checkpointEvery, device, threads, out, resume, ...choices } = flags;
-      const watch = watchRun();
+      const watch = runs.watchRun();
       const stop = new AbortController();
       // Once: the second one finds the system's own handling, which ends the process at once.
       const interrupt = () => {

@@ -1,0 +1,50 @@
+/** Shows a run's events to a person. */
+import { ProgressLine } from '../train/index.node.js';
+import type { RunListener } from './train-run.js';
+
+const percent = (value: number) => `${(100 * value).toFixed(1)} %`;
+
+/**
+ * A listener that draws on stderr: a bar on a terminal, a line now and then in a log. Close it before
+ * anything else is printed.
+ * @example
+ * const watch = watchRun();
+ * const run = await fit({ data: 'photos', listener: watch.listener });
+ * watch.close();
+ */
+export function watchRun(): { listener: RunListener; close: () => void } {
+  const line = new ProgressLine();
+  let metric: Record<string, number> = {};
+  let last = 0;
+  const listener: RunListener = (event) => {
+    if (event.type === 'note') line.note(event.text);
+    else if (event.type === 'data') {
+      line.update({ ...idle, step: event.done, steps: event.total, values: {}, phase: 'reading' });
+    } else if (event.type === 'download') {
+      const phase = `downloading ${event.file}`;
+      line.update({ ...idle, step: event.bytes, steps: event.total, values: {}, phase });
+    } else if (event.type === 'features') {
+      line.update({ ...idle, step: event.done, steps: event.total, values: {}, phase: 'features' });
+    } else if (event.type === 'phase') {
+      const part = `${event.trainable.toLocaleString('en')} of ${event.total.toLocaleString('en')}`;
+      line.note(`phase ${event.phase}: ${event.epochs} epochs, ${part} parameters move`);
+    } else if (event.type === 'step') {
+      if (event.step < last) metric = {}; // another model: the control
+      last = event.step;
+      line.update({ ...event, values: { loss: event.loss, ...metric } });
+    } else if (event.type === 'epoch') {
+      if (event.valid) metric = { accuracy: event.valid.accuracy! };
+      const score = event.valid ? `, accuracy ${percent(event.valid.accuracy!)}` : '';
+      line.note(
+        `epoch ${event.epoch}/${event.epochs}: loss ${event.loss.toFixed(4)}${score}${event.best ? ' (best so far)' : ''}`,
+      );
+    } else if (event.type === 'early-stop') {
+      line.note(`no better model for ${event.patience} epochs: the phase ends`);
+    } else if (event.type === 'resume') {
+      line.note(`resumed after step ${event.step}`);
+    }
+  };
+  return { listener, close: () => line.done() };
+}
+
+const idle = { epoch: 1, epochs: 1 };
