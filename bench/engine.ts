@@ -21,25 +21,14 @@ import {
   vjp,
 } from '../src/index.js';
 import { nodeRuntime } from '../src/runtime/ort-node.js';
-import {
-  benchOptions,
-  duel,
-  keepRows,
-  markdown,
-  Peer,
-  peakOf,
-  peerPeak,
-  type Row,
-  writeTable,
-} from './harness.js';
+import { benchOptions, duel, type Row, sideOf, Table } from './harness.js';
 import { ResNet50 } from './models/resnet50.js';
 import { STEPS } from './models/train.js';
+import { ourPeak, Peer, peerPeak } from './peer.js';
 import { randomTensor } from './random.js';
 
 const THREADS = 2;
 const PEER = new URL('./peers/engine.py', import.meta.url);
-const MEMORY_PROBE = new URL('./peak-memory.ts', import.meta.url);
-const NOTES = new URL('./NOTES.md', import.meta.url);
 const KEPT = new URL('../.cache/bench-engine.json', import.meta.url);
 
 const MEMORY_STEPS = ['transformer step', 'ResNet-50 step'];
@@ -241,7 +230,7 @@ function memoryRows(wanted: (name: string) => boolean): Row[] {
   for (const step of MEMORY_STEPS) {
     const name = `${step}, peak memory`;
     if (!wanted(name)) continue;
-    const ours = peakOf(process.execPath, ['--import', 'tsx', MEMORY_PROBE.pathname, step, '3']);
+    const ours = ourPeak('train', step, 3);
     const peer = peerPeak(PEER, step, 3);
     const ratio = peer / ours;
     rows.push({ name, ours, peer, ratio, spread: null, goal: 1, unit: 'MiB', note: '' });
@@ -312,15 +301,14 @@ const ORDER = [
   SECOND_COMPILE,
 ];
 
-const options = benchOptions(process.argv.slice(2));
-const wanted = (name: string) => name.toLowerCase().includes(options.only.toLowerCase());
-const print = (row: Row) => {
-  keepRows(KEPT, [row]);
-  if (options.json) console.error(row.name);
-  else console.log(markdown([row]).split('\n').at(-1));
-};
-const rows: Row[] = [];
-const peer = await Peer.start(PEER).catch((error: Error) => {
+const table = new Table({
+  options: benchOptions(process.argv.slice(2)),
+  kept: KEPT,
+  part: 'table',
+  order: ORDER,
+});
+const wanted = (name: string) => table.wants(name);
+const peer = await Peer.python(PEER).catch((error: Error) => {
   console.error(error.message);
   process.exit(1);
 });
@@ -328,23 +316,16 @@ try {
   for (const c of cases().filter((c) => wanted(c.name))) {
     // An engine of its own, so that one row's sessions do not stay for the next.
     const engine = new Engine(await nodeRuntime({ threads: THREADS }));
-    const row = await duel(peer, c, await c.build(engine), c.pairs);
+    const ours = sideOf(await c.build(engine));
+    const { pairs } = c;
+    const row = await peer.with(c.name, (theirs) =>
+      duel(c, ours, theirs, pairs === undefined ? {} : { pairs }),
+    );
     await engine.release();
-    rows.push(row);
-    print(row);
+    table.add(row);
   }
 } finally {
   peer.stop();
 }
-for (const row of [...memoryRows(wanted), ...(await compileRows(wanted))]) {
-  rows.push(row);
-  print(row);
-}
-if (options.write) {
-  const date = new Date().toISOString().slice(0, 10);
-  const title = `PyTorch ${peer.version} eager, ${THREADS} threads, ${date}.`;
-  const known = keepRows(KEPT, rows);
-  const ordered = ORDER.flatMap((name) => known.filter((r) => r.name === name));
-  writeTable(NOTES, 'table', `${title}\n\n${markdown(ordered)}`);
-}
-if (options.json) console.log(JSON.stringify({ rows }));
+for (const row of [...memoryRows(wanted), ...(await compileRows(wanted))]) table.add(row);
+table.finish(`PyTorch ${peer.version} eager, ${THREADS} threads`);

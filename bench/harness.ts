@@ -1,8 +1,5 @@
 /** Runs our side and a peer in turn, and turns their times into rows of a table. */
-import { type ChildProcessByStdio, execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { createInterface } from 'node:readline';
-import type { Readable, Writable } from 'node:stream';
 
 /** A line of the table; `ratio` is peer / ours, so that more is better for us. */
 export interface Row {
@@ -38,91 +35,27 @@ export function benchOptions(args: readonly string[]): BenchOptions {
   return { json: args.includes('--json'), write: args.includes('--write'), only };
 }
 
-function findPython(): string {
-  const candidates = process.env.GRAFT_PYTHON ? [process.env.GRAFT_PYTHON] : ['python3', 'python'];
-  for (const python of candidates) {
-    try {
-      execFileSync(python, ['-c', 'import torch'], { stdio: 'ignore' });
-      return python;
-    } catch {
-      // Not there, or without torch: the next one.
-    }
-  }
-  throw new Error(
-    `The peer needs a Python with PyTorch (pip install torch); tried ${candidates.join(', ')}. Set GRAFT_PYTHON to one that has it.`,
-  );
-}
-
-/** A peer's process: it prepares rows, and runs them when asked, so that nothing else runs beside ours. */
-export class Peer {
-  readonly version: string;
-  private readonly child: ChildProcessByStdio<Writable, Readable, null>;
-  private readonly replies: AsyncIterator<string>;
-
-  private constructor(
-    child: ChildProcessByStdio<Writable, Readable, null>,
-    replies: AsyncIterator<string>,
-    version: string,
-  ) {
-    this.child = child;
-    this.replies = replies;
-    this.version = version;
-  }
-
-  /** Starts `script` with a Python that has PyTorch. */
-  static async start(script: URL): Promise<Peer> {
-    const child = spawn(findPython(), [script.pathname], { stdio: ['pipe', 'pipe', 'inherit'] });
-    const replies = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-    const hello = await replies.next();
-    if (hello.done) throw new Error('The peer ended before it said hello.');
-    return new Peer(child, replies, JSON.parse(hello.value).version);
-  }
-
-  private async ask(request: object): Promise<{ seconds: number }> {
-    this.child.stdin.write(`${JSON.stringify(request)}\n`);
-    const reply = await this.replies.next();
-    if (reply.done) throw new Error('The peer ended; its message is above.');
-    return JSON.parse(reply.value);
-  }
-
-  async prepare(row: string): Promise<void> {
-    await this.ask({ do: 'prepare', row });
-  }
-
-  async drop(row: string): Promise<void> {
-    await this.ask({ do: 'drop', row });
-  }
-
-  /** Milliseconds a call. */
-  async time(row: string, calls: number): Promise<number> {
-    return ((await this.ask({ do: 'time', row, calls })).seconds * 1000) / calls;
-  }
-
-  stop(): void {
-    this.child.stdin.end();
-  }
-}
-
-/** Peak resident memory of a process of its own, in MiB: it prints `{"mib": n}` last. */
-export function peakOf(command: string, args: readonly string[]): number {
-  const out = execFileSync(command, args, { encoding: 'utf8', maxBuffer: 1 << 24 });
-  return JSON.parse(out.trim().split('\n').at(-1)!).mib;
-}
-
-/** Peak memory of a peer's row. */
-export function peerPeak(script: URL, row: string, calls: number): number {
-  return peakOf(findPython(), [script.pathname, '--peak', row, String(calls)]);
-}
-
 const milliseconds = () => Number(process.hrtime.bigint()) / 1e6;
 
-async function timeOurs(run: () => Promise<unknown>, calls: number): Promise<number> {
-  const start = milliseconds();
-  for (let i = 0; i < calls; i++) await run();
-  return (milliseconds() - start) / calls;
+/** What is measured: ours, or a row that a peer has prepared. */
+export interface Side {
+  /** Milliseconds a call. */
+  time(calls: number): Promise<number>;
 }
 
-const median = (values: readonly number[]): number => {
+/** A side in this process. */
+export function sideOf(run: () => Promise<unknown>): Side {
+  return {
+    async time(calls) {
+      const start = milliseconds();
+      for (let i = 0; i < calls; i++) await run();
+      return (milliseconds() - start) / calls;
+    },
+  };
+}
+
+/** The middle value, or the mean of the two in the middle. */
+export const median = (values: readonly number[]): number => {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;
   return sorted.length % 2 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
@@ -131,38 +64,40 @@ const median = (values: readonly number[]): number => {
 /** How long a measurement of either side should take at least, so that timer and start do not count. */
 const TURN_MS = 60;
 
+/** What a row is called and held to. */
+export interface RowHead {
+  readonly name: string;
+  readonly goal: number;
+  readonly note?: string | undefined;
+}
+
 /**
  * Measures both sides in turn, ours first in one pair and last in the next.
  * @param pairs how many times each side is measured
+ * @param calls in a measurement; absent: after a warm-up, as many as fill a turn
  */
 export async function duel(
-  peer: Peer,
-  row: { readonly name: string; readonly goal: number; readonly note?: string },
-  run: () => Promise<unknown>,
-  pairs = 7,
+  { name, goal, note = '' }: RowHead,
+  ours: Side,
+  theirs: Side,
+  { pairs = 7, calls }: { readonly pairs?: number; readonly calls?: number } = {},
 ): Promise<Row> {
-  const { name, goal, note = '' } = row;
-  await peer.prepare(name);
-  await run();
-  const oursOnce = await timeOurs(run, 1);
-  const peerOnce = await peer.time(name, 1);
-  const callsFor = (once: number) => Math.min(200, Math.max(1, Math.round(TURN_MS / once)));
-  const ours: number[] = [];
-  const theirs: number[] = [];
+  const fill = async (side: Side) =>
+    calls ?? Math.min(200, Math.max(1, Math.round(TURN_MS / (await side.time(1)))));
+  if (calls === undefined) await ours.time(1);
+  const [oursCalls, theirCalls] = [await fill(ours), await fill(theirs)];
+  const times: [number, number][] = [];
   for (let i = 0; i < pairs; i++) {
-    const turns = [
-      async () => ours.push(await timeOurs(run, callsFor(oursOnce))),
-      async () => theirs.push(await peer.time(name, callsFor(peerOnce))),
-    ];
-    if (i % 2) turns.reverse();
-    for (const turn of turns) await turn();
+    if (i % 2) {
+      const t = await theirs.time(theirCalls);
+      times.push([await ours.time(oursCalls), t]);
+    } else times.push([await ours.time(oursCalls), await theirs.time(theirCalls)]);
   }
-  await peer.drop(name);
-  const ratios = ours.map((t, i) => theirs[i]! / t);
+  const ratios = times.map(([o, t]) => t / o);
   return {
     name,
-    ours: median(ours),
-    peer: median(theirs),
+    ours: median(times.map(([o]) => o)),
+    peer: median(times.map(([, t]) => t)),
     ratio: median(ratios),
     spread: [Math.min(...ratios), Math.max(...ratios)],
     goal,
@@ -210,4 +145,53 @@ export function writeTable(file: URL, part: string, content: string): void {
   const to = text.indexOf(end);
   if (from < 0 || to < from) throw new Error(`${file.pathname} lacks the markers of '${part}'.`);
   writeFileSync(file, `${text.slice(0, from + begin.length)}\n${content}\n${text.slice(to)}`);
+}
+
+/** Where a benchmark's rows go. */
+export interface TableOptions {
+  readonly options: BenchOptions;
+  /** File that keeps rows between runs. */
+  readonly kept: URL;
+  /** Part of NOTES.md, see {@link writeTable}. */
+  readonly part: string;
+  /** Names of all rows, in the order of the table. */
+  readonly order: readonly string[];
+}
+
+const NOTES = new URL('./NOTES.md', import.meta.url);
+
+/** Shows rows as they come, keeps them, and writes the table at the end. */
+export class Table {
+  private readonly rows: Row[] = [];
+  private readonly options: TableOptions;
+
+  constructor(options: TableOptions) {
+    this.options = options;
+  }
+
+  /** Whether a row was asked for: by a part of its name, or alone by all of it. */
+  wants(name: string): boolean {
+    const only = this.options.options.only.toLowerCase();
+    const whole = this.options.order.some((n) => n.toLowerCase() === only);
+    return whole ? name.toLowerCase() === only : name.toLowerCase().includes(only);
+  }
+
+  add(row: Row): void {
+    this.rows.push(row);
+    keepRows(this.options.kept, [row]);
+    if (this.options.options.json) console.error(row.name);
+    else console.log(markdown([row]).split('\n').at(-1));
+  }
+
+  /** @param title what was measured against what, above the table */
+  finish(title: string): void {
+    const { options, kept, part, order } = this.options;
+    if (options.write) {
+      const date = new Date().toISOString().slice(0, 10);
+      const known = keepRows(kept, []);
+      const ordered = order.flatMap((name) => known.filter((r) => r.name === name));
+      writeTable(NOTES, part, `${title}, ${date}.\n\n${markdown(ordered)}`);
+    }
+    if (options.json) console.log(JSON.stringify({ rows: this.rows }));
+  }
 }

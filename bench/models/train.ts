@@ -74,8 +74,10 @@ export function resnetStep(engine: Engine, frozenNorms: boolean): Promise<Step> 
   return stepOf(engine, model, sgd({ lr: 1e-3, momentum: 0.9 }), x, 10, frozenNorms);
 }
 
-/** Steps by the names that both sides of the benchmark give them. */
-export const STEPS: Readonly<Record<string, (engine: Engine) => Promise<Step>>> = {
+/** How to prepare each step of a benchmark, by the names that both sides give them. */
+export type Steps = Readonly<Record<string, (engine: Engine) => Promise<Step>>>;
+
+export const STEPS: Steps = {
   'transformer step': transformerStep,
   'ResNet-50 step': (engine) => resnetStep(engine, false),
   'ResNet-50 step, frozen norms': (engine) => resnetStep(engine, true),

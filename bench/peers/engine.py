@@ -1,20 +1,12 @@
 """PyTorch eager beside Graft's engine: the peer of `npm run bench:engine`.
 
-Driven over stdin and stdout, one JSON object a line, so that its timings can alternate with ours:
-
-    {"do": "prepare", "row": NAME}            build tensors, run once          -> {"ok": true}
-    {"do": "time", "row": NAME, "calls": N}   run N times                      -> {"seconds": S}
-    {"do": "drop", "row": NAME}               free everything                  -> {"ok": true}
-
-`python engine.py --peak NAME CALLS` runs a row alone and prints its peak resident memory.
-Needs torch from PyPI (`pip install torch`), nothing else.
+serving.py says how it is driven. Needs torch from PyPI (`pip install torch`), nothing else.
 """
 
-import gc
 import json
-import resource
 import sys
-import time
+
+import serving
 
 THREADS = 2
 
@@ -238,36 +230,5 @@ ROWS = {
 }
 
 
-def peak_mib():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
-def serve():
-    ready = {}
-    print(json.dumps({"version": torch.__version__, "rows": list(ROWS)}), flush=True)
-    for line in sys.stdin:
-        request = json.loads(line)
-        row = request["row"]
-        reply = {"ok": True}
-        if request["do"] == "prepare":
-            ready[row] = ROWS[row]()
-            ready[row]()
-        elif request["do"] == "drop":
-            ready.pop(row, None)
-            gc.collect()
-        else:
-            start = time.perf_counter()
-            for _ in range(request["calls"]):
-                ready[row]()
-            reply = {"seconds": time.perf_counter() - start}
-        print(json.dumps(reply), flush=True)
-
-
 if __name__ == "__main__":
-    if len(sys.argv) == 4 and sys.argv[1] == "--peak":
-        run = ROWS[sys.argv[2]]()
-        for _ in range(int(sys.argv[3])):
-            run()
-        print(json.dumps({"mib": peak_mib()}))
-    else:
-        serve()
+    serving.main(torch.__version__, ROWS)
