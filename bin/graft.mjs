@@ -1,14 +1,10 @@
 #!/usr/bin/env node
-/** The command line: the built package where there is one, the sources in a clone. */
+/** The command line: the built package, or in a clone what is in front of you. */
 import { existsSync } from 'node:fs';
 
-const built = new URL('../dist/cli/main.js', import.meta.url);
-const source = new URL('../src/cli/main.ts', import.meta.url);
-// A clone runs what is in front of you, even when an older build lies beside it.
-if (existsSync(source)) {
-  const { register } = await import('tsx/esm/api');
-  register();
-  await import(source.href);
+if (existsSync(new URL('../src/cli/main.ts', import.meta.url))) {
+  const { compiled } = await import('../scripts/compiled.mjs');
+  await import(await compiled('cli/main.js'));
 } else {
-  await import(built.href);
+  await import(new URL('../dist/cli/main.js', import.meta.url).href);
 }
