@@ -101,29 +101,91 @@ function reach({ start, count }: Taps): [number, number] {
   return [start[0]!, start[last]! + count[last]!];
 }
 
+/** Results on one line across the axis that is resized: all of them have the same taps. */
+interface Line {
+  readonly data: Uint8Array;
+  readonly out: Uint8ClampedArray;
+  /** How many results there are, and where the first is read and written. */
+  readonly length: number;
+  readonly read: number;
+  readonly write: number;
+  /** From a result to the next. */
+  readonly readStep: number;
+  readonly writeStep: number;
+  /** From a tap to the next. */
+  readonly tapStep: number;
+}
+
+/** One or two taps. A missing one reads the first again: what lies beyond may be outside. */
+function twoTaps(line: Line, w: Int32Array): void {
+  const { data, out, length, readStep, writeStep, tapStep } = line;
+  const [w0, w1] = [w[0]!, w[1] ?? 0];
+  let { read, write } = line;
+  let next = w.length > 1 ? read + tapStep : read;
+  for (let i = 0; i < length; i++) {
+    const sum = (Math.imul(data[read]!, w0) + Math.imul(data[next]!, w1)) | 0;
+    out[write] = (HALF + sum) >> PRECISION;
+    read += readStep;
+    next += readStep;
+    write += writeStep;
+  }
+}
+
+/** Three or four taps. */
+function fourTaps(line: Line, w: Int32Array): void {
+  const { data, out, length, readStep, writeStep, tapStep } = line;
+  const [w0, w1, w2, w3] = [w[0]!, w[1]!, w[2]!, w[3] ?? 0];
+  const last = w.length > 3 ? 3 * tapStep : 0;
+  let { read, write } = line;
+  for (let i = 0; i < length; i++) {
+    const near = (Math.imul(data[read]!, w0) + Math.imul(data[read + tapStep]!, w1)) | 0;
+    const third = Math.imul(data[read + 2 * tapStep]!, w2);
+    const far = (third + Math.imul(data[read + last]!, w3)) | 0;
+    out[write] = (HALF + ((near + far) | 0)) >> PRECISION;
+    read += readStep;
+    write += writeStep;
+  }
+}
+
+/** Any number of taps, two at a time. */
+function manyTaps(line: Line, w: Int32Array): void {
+  const { data, out, length, readStep, writeStep, tapStep } = line;
+  const pairs = w.length & ~1;
+  const odd = w.length > pairs ? w[pairs]! : 0;
+  let { read, write } = line;
+  for (let i = 0; i < length; i++) {
+    let sum = HALF;
+    let tap = read;
+    for (let k = 0; k < pairs; k += 2) {
+      const two = Math.imul(data[tap]!, w[k]!) + Math.imul(data[tap + tapStep]!, w[k + 1]!);
+      sum = (sum + two) | 0;
+      tap += 2 * tapStep;
+    }
+    if (odd !== 0) sum = (sum + Math.imul(data[tap]!, odd)) | 0;
+    out[write] = sum >> PRECISION;
+    read += readStep;
+    write += writeStep;
+  }
+}
+
+/** Sums the taps of a line. Most crops have at most four, whose loops are written out: it is faster. */
+function sumTaps(line: Line, w: Int32Array): void {
+  if (w.length <= 2) twoTaps(line, w);
+  else if (w.length <= 4) fourTaps(line, w);
+  else manyTaps(line, w);
+}
+
 /** The rows `from` to `to`, resized along x; they start at row 0 of the result. */
 function alongX({ data, stride, left, top }: Plane, taps: Taps, from: number, to: number): Plane {
   const { start, count, weights, stride: step } = taps;
   const columns = start.length;
   const out = new Uint8ClampedArray((to - from) * columns * 3);
-  let o = 0;
-  for (let y = from; y < to; y++) {
-    const row = (top + y) * stride + left;
-    for (let x = 0; x < columns; x++) {
-      let [r, g, b] = [HALF, HALF, HALF];
-      let p = (row + start[x]!) * 3;
-      const end = x * step + count[x]!;
-      for (let i = x * step; i < end; i++) {
-        const w = weights[i]!;
-        r = (r + Math.imul(data[p]!, w)) | 0;
-        g = (g + Math.imul(data[p + 1]!, w)) | 0;
-        b = (b + Math.imul(data[p + 2]!, w)) | 0;
-        p += 3;
-      }
-      out[o] = r >> PRECISION;
-      out[o + 1] = g >> PRECISION;
-      out[o + 2] = b >> PRECISION;
-      o += 3;
+  const steps = { readStep: stride * 3, writeStep: columns * 3, tapStep: 3 };
+  for (let x = 0; x < columns; x++) {
+    const w = weights.subarray(x * step, x * step + count[x]!);
+    const read = ((top + from) * stride + left + start[x]!) * 3;
+    for (let c = 0; c < 3; c++) {
+      sumTaps({ data, out, length: to - from, read: read + c, write: x * 3 + c, ...steps }, w);
     }
   }
   return { data: new Uint8Array(out.buffer), stride: columns, left: 0, top: -from };
@@ -134,15 +196,11 @@ function alongY({ data, stride, left, top }: Plane, taps: Taps, from: number, to
   const { start, count, weights, stride: step } = taps;
   const length = (to - from) * 3;
   const out = new Uint8ClampedArray(start.length * length);
-  const sum = new Int32Array(length);
+  const steps = { readStep: 1, writeStep: 1, tapStep: stride * 3 };
   for (let y = 0; y < start.length; y++) {
-    sum.fill(HALF);
-    for (let i = 0; i < count[y]!; i++) {
-      const w = weights[y * step + i]!;
-      const line = ((top + start[y]! + i) * stride + left + from) * 3;
-      for (let x = 0; x < length; x++) sum[x]! += Math.imul(data[line + x]!, w);
-    }
-    for (let x = 0; x < length; x++) out[y * length + x] = sum[x]! >> PRECISION;
+    const w = weights.subarray(y * step, y * step + count[y]!);
+    const read = ((top + start[y]!) * stride + left + from) * 3;
+    sumTaps({ data, out, length, read, write: y * length, ...steps }, w);
   }
   return { data: new Uint8Array(out.buffer), stride: to - from, left: -from, top: 0 };
 }
