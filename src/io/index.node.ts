@@ -12,5 +12,6 @@ export {
   writeSafetensors,
 } from './safetensors-file.js';
 export { type ShardOptions, writeSafetensorsFolder } from './safetensors-shards.js';
+export { startWorker } from './start-worker.js';
 export { openTorch } from './torch.js';
 export * from './write-whole.js';

@@ -1,5 +1,5 @@
 /** HDF5 files (Node): requests to the thread that reads them, with a limit on each. */
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import type { WeightsError } from '../errors.js';
 import { fileFault } from './byte-file.js';
 import type {
@@ -9,28 +9,12 @@ import type {
   Hdf5Request,
   Hdf5WorkerData,
 } from './keras-worker.js';
+import { startWorker } from './start-worker.js';
 
 /** The C library's memory; tensors are read in pieces, so it need not hold a whole one. */
 const MAX_MEMORY = 512 * 1024 * 1024;
 /** Without a sign of life for this long the library is taken to be caught in a loop. */
 const LIMIT_MS = 60_000;
-
-/**
- * The thread. Sources are TypeScript, which a thread of Node 20 reads only after tsx was told to, and
- * tsx cannot be told from outside; the built package has JavaScript beside this file.
- */
-function startWorker(workerData: Hdf5WorkerData): Worker {
-  const options = { workerData, execArgv: [] };
-  if (!import.meta.url.endsWith('.ts')) {
-    return new Worker(new URL('./keras-worker.js', import.meta.url), options);
-  }
-  const [tsx, main] = [
-    import.meta.resolve('tsx/esm/api'),
-    new URL('./keras-worker.ts', import.meta.url).href,
-  ].map((url) => JSON.stringify(url));
-  const start = `import(${tsx}).then(({ register }) => { register(); return import(${main}); })`;
-  return new Worker(start, { ...options, eval: true });
-}
 
 interface Waiting {
   resolve(value: Hdf5Object[] | Uint8Array): void;
@@ -55,7 +39,8 @@ export class Hdf5File {
     data: Hdf5Data,
     private readonly limitMs = LIMIT_MS,
   ) {
-    this.worker = startWorker({ data, maxMemory: MAX_MEMORY });
+    const workerData: Hdf5WorkerData = { data, maxMemory: MAX_MEMORY };
+    this.worker = startWorker(new URL('./keras-worker.js', import.meta.url), { workerData });
     this.worker.on('message', (reply: Hdf5Reply) => this.answer(reply));
     this.worker.on('error', (cause) => this.end(this.broken(cause.message, cause)));
     this.worker.on('exit', () => this.end(this.broken('it ended')));
