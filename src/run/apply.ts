@@ -57,6 +57,19 @@ export async function loadModelFolder(engine: Engine, path: string): Promise<Loa
   return loadImageClassifier(files);
 }
 
+/** What a model says of pictures, whose streams are then closed. */
+async function predictViews(
+  engine: Engine,
+  loaded: LoadedClassifier,
+  views: readonly ImageStream[],
+): ReturnType<typeof predictStream> {
+  try {
+    return await predictStream(engine, loaded, loaded.weights, views);
+  } finally {
+    await Promise.all(views.map((view) => view.close()));
+  }
+}
+
 /** Scores of a run on data. */
 export interface Evaluation {
   readonly run: string;
@@ -94,7 +107,7 @@ export async function evaluateRun(
   const scored = dataset[part === 'all' ? 'train' : part];
   const samples = scored.map((s) => ({ ...s, label: labels.indexOf(dataset.classes[s.label]!) }));
   const views = imageViews(samples, loaded, { batch: BATCH, tta: options.tta === true });
-  const { probabilities, classes } = await predictStream(engine, loaded, loaded.weights, views);
+  const { probabilities, classes } = await predictViews(engine, loaded, views);
   return {
     run,
     data,
@@ -165,7 +178,7 @@ export async function predictRun(
     batch: Math.min(BATCH, samples.length),
     tta: options.tta === true,
   });
-  const { probabilities, classes } = await predictStream(engine, loaded, loaded.weights, views);
+  const { probabilities, classes } = await predictViews(engine, loaded, views);
   const failed = new Map(views[0]!.skipped.map((f) => [f.id, f.reason] as const));
   if (failed.size === samples.length) {
     const [file, reason] = [...failed][0]!;

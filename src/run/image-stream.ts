@@ -7,7 +7,12 @@ import {
   TEST_VIEWS,
   type TestView,
 } from '../data/index.js';
-import { ImageLoader } from '../data/index.node.js';
+import {
+  ImageLoader,
+  type ImageLoaderOptions,
+  type LoaderThread,
+  WorkerImageLoader,
+} from '../data/index.node.js';
 import type { ImagePreprocess, LoadedClassifier } from '../models/index.js';
 import { type BatchStream, PIXELS, type ReadOptions, type StreamBatch } from '../train/index.js';
 import type { FitChoices } from './options.js';
@@ -54,35 +59,42 @@ export class ImageStream implements BatchStream {
   }
 }
 
+/** How the pictures of a run are read. */
+export interface StreamChoices {
+  readonly choices: FitChoices;
+  readonly preprocess: ImagePreprocess;
+  /** Makes the batches of all parts. */
+  readonly thread: LoaderThread;
+}
+
 /** The stream of one part of a data set; null when the part is empty. */
 export function imageStream(
   dataset: ImageDataset,
   part: 'train' | 'valid' | 'test',
-  { choices, preprocess }: { choices: FitChoices; preprocess: ImagePreprocess },
+  { choices, preprocess, thread }: StreamChoices,
 ): ImageStream | null {
   const samples = dataset[part];
   if (samples.length === 0) return null;
   const classes = dataset.classes.length;
   const balanced = choices.classWeights === 'balanced';
-  return new ImageStream(
-    new ImageLoader(samples, {
-      classes,
-      preprocess,
-      batchSize: choices.batch,
-      seed: choices.seed,
-      augmentation: choices.augment,
-      labelSmoothing: choices.labelSmoothing,
-      strict: choices.strict,
-      ...(balanced
-        ? {
-            classWeights: balancedWeights(
-              samples.map((s) => s.label),
-              classes,
-            ),
-          }
-        : {}),
-    }),
-  );
+  const options: ImageLoaderOptions = {
+    classes,
+    preprocess,
+    batchSize: choices.batch,
+    seed: choices.seed,
+    augmentation: choices.augment,
+    labelSmoothing: choices.labelSmoothing,
+    strict: choices.strict,
+    ...(balanced
+      ? {
+          classWeights: balancedWeights(
+            samples.map((s) => s.label),
+            classes,
+          ),
+        }
+      : {}),
+  };
+  return new ImageStream(new WorkerImageLoader(samples, options, thread));
 }
 
 /** How pictures are shown to a finished model. */
@@ -94,13 +106,21 @@ export interface ViewChoices {
   readonly strict?: boolean;
 }
 
-/** One stream a view of some pictures; what a model says of them is averaged. */
+/** So many batches are over before a thread for them has started. */
+const FEW_BATCHES = 2;
+
+/**
+ * One stream a view of some pictures; what a model says of them is averaged. They share a loader, so
+ * closing one closes all.
+ */
 export function imageViews(
   samples: readonly ImageSample[],
   { config, preprocess }: Pick<LoadedClassifier, 'config' | 'preprocess'>,
   { batch, tta, strict = false }: ViewChoices,
 ): ImageStream[] {
   const classes = config.labels.length;
-  const loader = new ImageLoader(samples, { classes, preprocess, batchSize: batch, strict });
+  const few = samples.length <= FEW_BATCHES * batch;
+  const Loader = few ? ImageLoader : WorkerImageLoader;
+  const loader = new Loader(samples, { classes, preprocess, batchSize: batch, strict });
   return TEST_VIEWS[tta ? 'ten-crop' : 'none'].map((view) => new ImageStream(loader, view));
 }

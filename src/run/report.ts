@@ -112,25 +112,29 @@ async function attentionOf(
     { batch: found.length, tta: false },
   );
   const list: ReportAttention[] = [];
-  for await (const { feeds } of view!.read({ epoch: 0, training: false })) {
-    const pixels = feeds[PIXELS]!;
-    const cam = await gradCam(
-      engine,
-      loaded.model,
-      loaded.weights,
-      pixels.shape,
-      loaded.config.labels.length,
-    );
-    const heats = await cam(
-      pixels,
-      found.map((m) => m.predicted),
-    );
-    for (const [i, mistake] of found.entries()) {
-      const { height, width, heat } = heats[i]!;
-      const { thumbnail: picture, ...rest } = await shown(mistake);
-      if (picture)
-        list.push({ ...rest, thumbnail: picture, heat: { height, width, values: heat } });
+  try {
+    for await (const { feeds } of view!.read({ epoch: 0, training: false })) {
+      const pixels = feeds[PIXELS]!;
+      const cam = await gradCam(
+        engine,
+        loaded.model,
+        loaded.weights,
+        pixels.shape,
+        loaded.config.labels.length,
+      );
+      const heats = await cam(
+        pixels,
+        found.map((m) => m.predicted),
+      );
+      for (const [i, mistake] of found.entries()) {
+        const { height, width, heat } = heats[i]!;
+        const { thumbnail: picture, ...rest } = await shown(mistake);
+        if (picture)
+          list.push({ ...rest, thumbnail: picture, heat: { height, width, values: heat } });
+      }
     }
+  } finally {
+    await view!.close();
   }
   return list;
 }

@@ -1,5 +1,6 @@
 /** A model of a run, trained and scored; and the control, the same from random weights. */
 import type { ImageDataset } from '../data/index.js';
+import { LoaderThread } from '../data/index.node.js';
 import type { Engine } from '../engine/index.js';
 import type { Weights } from '../nn/index.js';
 import { loadBase, type PreparedModel, prepareModel } from './base.js';
@@ -58,10 +59,11 @@ export async function trainAndScore(
 ): Promise<Scored> {
   const { choices, dataset } = context;
   const { preprocess } = prepared;
+  const thread = new LoaderThread();
   const stream = (part: 'train' | 'valid' | 'test') =>
-    imageStream(dataset, part, { choices, preprocess });
-  const [train, valid, test] = [stream('train')!, stream('valid'), stream('test')];
+    imageStream(dataset, part, { choices, preprocess, thread });
   try {
+    const [train, valid, test] = [stream('train')!, stream('valid'), stream('test')];
     const trained: TrainedRun = await trainRun({ ...context, folder, prepared, train, valid });
     const { best, epochs, steps, trainable, total, weights } = trained;
     if (trained.interrupted) return { interrupted: true, epochs, steps };
@@ -84,7 +86,7 @@ export async function trainAndScore(
       },
     };
   } finally {
-    for (const s of [train, valid, test]) s?.close();
+    await thread.close(); // and with it all that it reads
   }
 }
 
