@@ -126,7 +126,9 @@ async function pipelineRow(bench: Bench): Promise<Row> {
       await step.end();
       await step.ready();
       const calls = FED_STEPS;
-      return { alone, row: await duel(head, fedSide(step), sideOf(step.ready), { pairs, calls }) };
+      const row = await duel(head, fedSide(step), sideOf(step.ready), { pairs, calls });
+      await step.close();
+      return { alone, row };
     });
   const { alone, row } = await measure(0, 5);
   const kept = await measure(KEEP_ALL, 2);

@@ -1,6 +1,6 @@
 /** ResNet-50 as `src/train` runs it, for the table and for the memory probe. */
 import type { ImageSample } from '../../src/data/index.js';
-import { ImageLoader } from '../../src/data/index.node.js';
+import { WorkerImageLoader } from '../../src/data/index.node.js';
 import { Engine, type HostTensor, hostTensor, initialize, type Weights } from '../../src/index.js';
 import { featureExtraction, fineTune } from '../../src/methods/index.js';
 import {
@@ -135,14 +135,14 @@ export const FULL_STEP = 'ResNet-50 full step';
 /** For the memory probe. */
 export const STEPS: Steps = { [FULL_STEP]: (engine) => fullStep(engine) };
 
-/** Pictures of a folder, decoded anew every time unless `cacheBytes` keeps them. */
+/** Pictures of a folder, read as a run does it; decoded anew every time unless `cacheBytes` keeps them. */
 async function pictureStream(
   samples: readonly ImageSample[],
   cacheBytes?: number,
 ): Promise<ImageStream> {
   const { variant } = await findVariant('resnet50');
   return new ImageStream(
-    new ImageLoader(samples, {
+    new WorkerImageLoader(samples, {
       classes: CLASSES,
       preprocess: variant.preprocess,
       batchSize: BATCH,
@@ -163,7 +163,10 @@ export interface FedStep {
   readonly fed: () => Promise<unknown>;
   /** Milliseconds to make a batch while nothing else runs. */
   alone(batches: number): Promise<number>;
+  /** Stops reading. */
   end(): Promise<void>;
+  /** Gives up the thread that reads. */
+  close(): Promise<void>;
 }
 
 /** @param cacheBytes memory for decoded pictures, 0 for none */
@@ -198,6 +201,7 @@ export async function fedStep(
     },
     // What was made ahead is given up, so that it does not run beside the other side.
     end: async () => void (await batches.return?.(undefined)),
+    close: () => stream.close(),
   };
 }
 
