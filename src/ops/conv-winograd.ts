@@ -10,6 +10,7 @@
  * convolutions of single planes.
  */
 import {
+  type HostTensor,
   hostTensor,
   type OnnxEmitter,
   type Shape,
@@ -69,6 +70,53 @@ function squared(m: Matrix): number[] {
   return m.flatMap((a) => m.flatMap((b) => a.flatMap((u) => b.map((v) => u * v))));
 }
 
+/** Every row of a matrix read backwards: the transform of weights that are turned around. */
+function backwards(m: Matrix): Matrix {
+  return m.map((row) => row.toReversed());
+}
+
+/** The columns of a matrix as rows. */
+function transposed(m: Matrix): number[][] {
+  return m[0]!.map((_, k) => m.map((row) => row[k]!));
+}
+
+/** Rows of [36, ...] in the order in which the second of their two indices leads. */
+function secondFirst(values: readonly number[]): number[] {
+  const width = values.length / PRODUCTS;
+  return Array.from({ length: values.length }, (_, i) => {
+    const row = Math.floor(i / width);
+    const from = (row % SPAN) * SPAN + Math.floor(row / SPAN);
+    return values[from * width + (i % width)]!;
+  });
+}
+
+const tileKernel = (values: number[], span: number) =>
+  hostTensor('float32', [PRODUCTS, 1, span, span], values);
+
+// Made once: a session is found again by its large constants, which are told apart by where they lie.
+const INPUT_TILES = tileKernel(squared(TRANSFORM.input), SPAN);
+const WEIGHT_SPREAD = hostTensor('float32', [PRODUCTS, 9], squared(TRANSFORM.weight));
+const TURNED_SPREAD = hostTensor('float32', [PRODUCTS, 9], squared(backwards(TRANSFORM.weight)));
+const OUTPUT_SUMS = hostTensor(
+  'float32',
+  [TILE * TILE, PRODUCTS],
+  squared(transposed(TRANSFORM.output)),
+);
+// The gradient by the weight counts its products in another order. In the same one, ONNX Runtime would see that
+// the forward pass has made these tiles of x already and keep them: 100 MB of a ResNet-50 step.
+const INPUT_TILES_AGAIN = tileKernel(secondFirst(squared(TRANSFORM.input)), SPAN);
+const GRADIENT_TILES = tileKernel(secondFirst(squared(TRANSFORM.output)), TILE);
+/** [9, 36], the transposed spread in that order. */
+const WEIGHT_SUMS = hostTensor(
+  'float32',
+  [9, PRODUCTS],
+  transposed(
+    Array.from({ length: PRODUCTS }, (_, i) =>
+      secondFirst(squared(TRANSFORM.weight)).slice(9 * i, 9 * i + 9),
+    ),
+  ).flat(),
+);
+
 /** True when the algorithm is right for a convolution of x. @param kernel spatial size */
 export function winogradAllows(
   x: TensorType,
@@ -100,15 +148,14 @@ export function winogradPays(x: TensorType, y: Shape, what: keyof typeof MIN_CHA
 function tiles(
   emit: OnnxEmitter,
   t: Tensor,
-  transform: Matrix,
+  kernel: HostTensor,
   before: readonly number[],
   count: readonly [number, number],
 ): string {
   const [batch, channels, ...size] = t.shape as [number, number, number, number];
-  const span = transform[0]!.length;
+  const span = kernel.shape[2]!;
   const after = size.map((n, i) => TILE * (count[i]! - 1) + span - before[i]! - n);
   const planes = emit.one('Reshape', [emit.name(t), emit.ints([batch * channels, 1, ...size])]);
-  const kernel = hostTensor('float32', [PRODUCTS, 1, span, span], squared(transform));
   const seen = emit.one('Conv', [planes, emit.constant(kernel)], {
     strides: { ints: [TILE, TILE] },
     pads: { ints: [...before, ...after] },
@@ -128,30 +175,18 @@ export function emitWinogradWeightGrad(
 ): string {
   const [channels, out] = [x.shape[1]!, g.shape[1]!];
   const count = [Math.ceil(g.shape[2]! / TILE), Math.ceil(g.shape[3]! / TILE)] as const;
-  const inputs = tiles(emit, x, TRANSFORM.input, pads.slice(0, 2), count);
-  const grads = tiles(emit, g, TRANSFORM.output, [0, 0], count);
+  const inputs = tiles(emit, x, INPUT_TILES_AGAIN, pads.slice(0, 2), count);
+  const grads = tiles(emit, g, GRADIENT_TILES, [0, 0], count);
   // ONNX Runtime fuses the transposition into the product.
   const products = emit.one('MatMul', [
     grads,
     emit.one('Transpose', [inputs], { perm: { ints: [0, 2, 1] } }),
   ]);
-  // [9, 36] from all pairs of columns of G.
-  const back = hostTensor('float32', [9, PRODUCTS], squared(transposed(TRANSFORM.weight)));
   const flat = emit.one('Reshape', [products, emit.ints([PRODUCTS, out * channels])]);
-  const weights = emit.one('MatMul', [emit.constant(back), flat]);
+  const weights = emit.one('MatMul', [emit.constant(WEIGHT_SUMS), flat]);
   const apart = emit.one('Reshape', [weights, emit.ints([9, out, channels])]);
   const turned = emit.one('Transpose', [apart], { perm: { ints: [1, 2, 0] } });
   return emit.one('Reshape', [turned, emit.ints([out, channels, 3, 3])]);
-}
-
-/** Every row of a matrix read backwards: the transform of weights that are turned around. */
-function backwards(m: Matrix): Matrix {
-  return m.map((row) => row.toReversed());
-}
-
-/** The columns of a matrix as rows. */
-function transposed(m: Matrix): number[][] {
-  return m[0]!.map((_, k) => m.map((row) => row[k]!));
 }
 
 /**
@@ -170,10 +205,9 @@ export function emitWinogradConv(
   const channels = x.shape[1]!;
   const count = [Math.ceil(size[0] / TILE), Math.ceil(size[1] / TILE)] as const;
   const each = count[0] * count[1];
-  const inputs = tiles(emit, x, TRANSFORM.input, pads.slice(0, 2), count);
-  const weight = reverse ? backwards(TRANSFORM.weight) : TRANSFORM.weight;
+  const inputs = tiles(emit, x, INPUT_TILES, pads.slice(0, 2), count);
   // [36, 9] by [9, out in].
-  const spread = hostTensor('float32', [PRODUCTS, 9], squared(weight));
+  const spread = reverse ? TURNED_SPREAD : WEIGHT_SPREAD;
   const flat = emit.one('Reshape', [emit.name(w), emit.ints([out * channels, 9])]);
   const columns = emit.one('Transpose', [flat], { perm: { ints: [1, 0] } });
   const planes = emit.one('MatMul', [emit.constant(spread), columns]);
@@ -181,13 +215,8 @@ export function emitWinogradConv(
   const kernels = emit.one('Reshape', [planes, emit.ints(shape)]);
   const first = reverse ? emit.one('Transpose', [kernels], { perm: { ints: [0, 2, 1] } }) : kernels;
   const products = emit.one('MatMul', [first, inputs]);
-  const gather = hostTensor(
-    'float32',
-    [TILE * TILE, PRODUCTS],
-    squared(transposed(TRANSFORM.output)),
-  );
   const rows = emit.one('Reshape', [products, emit.ints([PRODUCTS, out * batch * each])]);
-  const sums = emit.one('MatMul', [emit.constant(gather), rows]);
+  const sums = emit.one('MatMul', [emit.constant(OUTPUT_SUMS), rows]);
   const apart = emit.one('Reshape', [sums, emit.ints([TILE * TILE, out, batch, each])]);
   const turned = emit.one('Transpose', [apart], { perm: { ints: [2, 1, 0, 3] } });
   const deep = emit.one('Reshape', [turned, emit.ints([batch, out * TILE * TILE, ...count])]);

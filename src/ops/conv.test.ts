@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { expectClose } from '../../test/support/compare.js';
 import { testEngine } from '../../test/support/engine.js';
 import { type GoldenCase, loadGolden, opContract } from '../../test/support/op-contract.js';
+import { vjp } from '../autodiff/index.js';
 import { ConfigError, DTypeError, ShapeError } from '../errors.js';
 import { hostTensor, input, type Tensor, toNumbers, toposort } from '../graph/index.js';
 import { makeKey, uniformAt } from '../util/index.js';
@@ -296,6 +297,19 @@ describe('convTranspose2d', () => {
 // Chosen for many channels only, more than a golden file should hold: compared with the plain forms,
 // at every size that tiles of four leave a rest of, and every padding.
 describe('winograd forms of real size', () => {
+  test('a second graph of the same structure takes the session of the first', async () => {
+    const engine = await testEngine();
+    const made = async () => {
+      const x = input('x', 'float32', [8, 128, 8, 8]);
+      const w = input('w', 'float32', [128, 128, 3, 3]);
+      const y = conv2d(x, w, { padding: 1 });
+      const [dx, dw] = vjp([y], [x], [x, w]);
+      await engine.program({ y, dx: dx!, dw: dw! });
+      return engine.cachedSessions;
+    };
+    expect(await made()).toBe(await made());
+  });
+
   test.each([
     ['whole tiles', [2, 128, 16, 16], 128, [1, 1, 1, 1]],
     ['rests', [4, 128, 14, 13], 160, [1, 1, 1, 1]],
