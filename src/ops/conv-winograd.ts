@@ -106,15 +106,15 @@ const OUTPUT_SUMS = hostTensor(
 // the forward pass has made these tiles of x already and keep them: 100 MB of a ResNet-50 step.
 const INPUT_TILES_AGAIN = tileKernel(secondFirst(squared(TRANSFORM.input)), SPAN);
 const GRADIENT_TILES = tileKernel(secondFirst(squared(TRANSFORM.output)), TILE);
-/** [9, 36], the transposed spread in that order. */
+const SPREAD_AGAIN = secondFirst(squared(TRANSFORM.weight));
+/** [9, 36], that spread transposed. */
 const WEIGHT_SUMS = hostTensor(
   'float32',
   [9, PRODUCTS],
-  transposed(
-    Array.from({ length: PRODUCTS }, (_, i) =>
-      secondFirst(squared(TRANSFORM.weight)).slice(9 * i, 9 * i + 9),
-    ),
-  ).flat(),
+  Array.from({ length: 9 * PRODUCTS }, (_, i) => {
+    const [element, product] = [Math.floor(i / PRODUCTS), i % PRODUCTS];
+    return SPREAD_AGAIN[9 * product + element]!;
+  }),
 );
 
 /** True when the algorithm is right for a convolution of x. @param kernel spatial size */

@@ -62,7 +62,9 @@ export async function exportRun(run: string, options: ExportOptions): Promise<Ru
     }
     const { model, weights, config, preprocess } = loaded;
     const source = { model, weights, labels: config.labels, preprocess };
-    const metadata = { base: record.choices.base, method: record.choices.method };
+    const license = record.model.source?.license;
+    const { base, method } = record.choices;
+    const metadata = { base, method, ...(license ? { license } : {}) };
     const files = await exportOnnxFile(path, engine, source, { metadata });
     const note =
       'any ONNX Runtime runs it; what a picture must become first is described beside it';
