@@ -15,4 +15,6 @@ export * from './picture-format.js';
 export * from './policy.js';
 export * from './resample.js';
 export * from './split.js';
+export * from './text/index.js';
+export * from './tokenizers/index.js';
 export * from './view.js';

@@ -1,0 +1,2 @@
+/** Text data: samples, batches by length, packing, augmentation (neutral). */
+export * from './dataset.js';
