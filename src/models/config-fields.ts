@@ -137,21 +137,28 @@ export function numberedLabels(count: number): string[] {
   return Array.from({ length: count }, (_, i) => `LABEL_${i}`);
 }
 
+/** The fields of `config.json` that name classes. */
+export function labelFields(labels: readonly string[]): RawConfig {
+  const unique = new Set(labels).size === labels.length;
+  return {
+    num_labels: labels.length,
+    id2label: Object.fromEntries(labels.map((label, i) => [i, label])),
+    // Two classes of one name have no inverse.
+    ...(unique ? { label2id: Object.fromEntries(labels.map((label, i) => [label, i])) } : {}),
+  };
+}
+
 /** The whole `config.json` of a configuration; `parse` reads it back. */
 export function writeConfig<C extends ImageConfig>(
   definition: ModelDefinition<C>,
   config: C,
 ): RawConfig {
   const { labels, channels } = config;
-  const unique = new Set(labels).size === labels.length;
   return {
     ...(definition.architecture ? { architectures: [definition.architecture] } : {}),
     model_type: definition.modelType,
     num_channels: channels,
-    num_labels: labels.length,
-    id2label: Object.fromEntries(labels.map((label, i) => [i, label])),
-    // Two classes of one name have no inverse.
-    ...(unique ? { label2id: Object.fromEntries(labels.map((label, i) => [label, i])) } : {}),
+    ...labelFields(labels),
     torch_dtype: 'float32',
     ...definition.write(config),
   };

@@ -35,6 +35,8 @@ export type Role =
   | 'head'
   | 'norm'
   | 'stem'
+  /** One matrix for queries, keys and values, as GPT-2's. */
+  | 'attention.qkv'
   | 'attention.query'
   | 'attention.key'
   | 'attention.value'

@@ -25,7 +25,7 @@ import {
 import { Context, checkWeights, initialize, variablesOf } from '../nn/index.js';
 import { crossEntropy } from '../ops/index.js';
 import { sgd } from '../optim/index.js';
-import { groupIndices } from './image-classifier.js';
+import { groupIndices } from './network.js';
 import { onnxClassifier } from './onnx-classifier.js';
 
 interface Stored {

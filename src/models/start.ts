@@ -1,5 +1,12 @@
 /** Starting values of whole models, as reference implementations set them: by kind of layer. */
-import { Conv2d, type Initializer, Linear, type Module, zerosInit } from '../nn/index.js';
+import {
+  Conv2d,
+  Embedding,
+  type Initializer,
+  Linear,
+  type Module,
+  zerosInit,
+} from '../nn/index.js';
 
 /** A module and everything below it. */
 export function modulesOf(module: Module): Module[] {
@@ -12,11 +19,14 @@ export interface Start {
   readonly conv?: Initializer;
   /** Weights of linear layers; their biases then start at zero. */
   readonly linear?: Initializer;
+  /** Tables of embeddings. */
+  readonly embedding?: Initializer;
 }
 
 /** Sets the starting values of all layers in `module`; called at the end of a constructor. */
-export function startFrom(module: Module, { conv, linear }: Start): void {
+export function startFrom(module: Module, { conv, linear, embedding }: Start): void {
   for (const layer of modulesOf(module)) {
+    if (layer instanceof Embedding && embedding) layer.weight.init = embedding;
     const init = layer instanceof Conv2d ? conv : layer instanceof Linear ? linear : undefined;
     if (!init) continue;
     const { weight, bias } = layer as Conv2d | Linear;

@@ -14,6 +14,7 @@ import {
 } from '../graph/index.js';
 import { foldIn } from '../ops/index.js';
 import { foldKey, makeKey } from '../util/index.js';
+import type { CachePass } from './attention-cache.js';
 import type { Initializer } from './init.js';
 
 let nextParameter = 0;
@@ -50,12 +51,23 @@ export class Context {
   readonly training: boolean;
   /** New values of buffers, to be applied after the step. */
   readonly updates = new Map<Tensor, Tensor>();
+  /** Keys and values of earlier tokens, while text is generated. */
+  readonly cache: CachePass | null;
   private readonly key: Tensor | null;
   private sites = 0;
 
-  /** @param key random key of this step (int32[2]); needed when something random is used */
-  constructor({ training, key = null }: { training: boolean; key?: Tensor | null }) {
+  /** @param options.key random key of this step (int32[2]); needed when something random is used */
+  constructor({
+    training,
+    key = null,
+    cache = null,
+  }: {
+    training: boolean;
+    key?: Tensor | null;
+    cache?: CachePass | null;
+  }) {
     this.training = training;
+    this.cache = cache;
     this.key = key;
   }
 

@@ -1,0 +1,90 @@
+/** Fields of `config.json` that text models share. */
+import { type ConfigFields, labelFields } from './config-fields.js';
+import type { RawConfig } from './define-model.js';
+import type { TextConfig, TextModelDefinition } from './define-text-model.js';
+import type { TextHead } from './text-model.js';
+
+/** More layers than any published model; each is a part of the graph. */
+export const MAX_LAYERS = 256;
+/** Larger than any published vocabulary. */
+export const MAX_VOCABULARY = 1 << 21;
+/** A chance or a rate. */
+export const RATE = { min: 0, max: 1 };
+
+const PROBLEMS = [
+  'single_label_classification',
+  'multi_label_classification',
+  'regression',
+] as const;
+
+/** The id of a special token; null when the field is absent, or -1 as older files have it. */
+function tokenId(fields: ConfigFields, name: string, fallback: number | null): number | null {
+  const id = fields.integer(name, fallback ?? -1, { min: -1, max: MAX_VOCABULARY });
+  return id < 0 ? null : id;
+}
+
+/** Default ids of special tokens of an architecture. */
+export interface TokenDefaults {
+  readonly pad?: number;
+  readonly bos?: number;
+  readonly eos?: number;
+  readonly decoderStart?: number;
+}
+
+/**
+ * Labels, special tokens and kind of problem.
+ * @param defaults what transformers takes where the file is silent
+ */
+export function textFields(
+  fields: ConfigFields,
+  raw: RawConfig,
+  defaults: TokenDefaults = {},
+): Pick<
+  TextConfig,
+  'labels' | 'padToken' | 'bosToken' | 'eosTokens' | 'decoderStartToken' | 'problem'
+> {
+  const several = Array.isArray(raw.eos_token_id);
+  const eos = several
+    ? fields.integers('eos_token_id', [], { min: 0, max: MAX_VOCABULARY })
+    : [tokenId(fields, 'eos_token_id', defaults.eos ?? null)].filter((id) => id !== null);
+  return {
+    labels: fields.labels(),
+    padToken: tokenId(fields, 'pad_token_id', defaults.pad ?? null),
+    bosToken: tokenId(fields, 'bos_token_id', defaults.bos ?? null),
+    eosTokens: eos,
+    decoderStartToken: tokenId(fields, 'decoder_start_token_id', defaults.decoderStart ?? null),
+    problem: fields.has('problem_type')
+      ? fields.choice('problem_type', PROBLEMS, 'single_label_classification')
+      : null,
+  };
+}
+
+/** The fields of {@link textFields} as `config.json` has them. */
+function writeTextFields(config: TextConfig): RawConfig {
+  const { padToken, bosToken, eosTokens, decoderStartToken, problem } = config;
+  return {
+    ...(padToken === null ? {} : { pad_token_id: padToken }),
+    ...(bosToken === null ? {} : { bos_token_id: bosToken }),
+    ...(eosTokens.length === 0
+      ? {}
+      : { eos_token_id: eosTokens.length === 1 ? eosTokens[0] : eosTokens }),
+    ...(decoderStartToken === null ? {} : { decoder_start_token_id: decoderStartToken }),
+    ...(problem === null ? {} : { problem_type: problem }),
+  };
+}
+
+/** The whole `config.json` of a configuration with a head; `parse` reads it back. */
+export function writeTextConfig<C extends TextConfig>(
+  definition: TextModelDefinition<C>,
+  head: TextHead,
+  config: C,
+): RawConfig {
+  return {
+    architectures: [definition.heads[head]!.architecture],
+    model_type: definition.modelType,
+    ...labelFields(config.labels),
+    torch_dtype: 'float32',
+    ...writeTextFields(config),
+    ...definition.write(config),
+  };
+}

@@ -1,0 +1,120 @@
+/** Scaled dot-product attention with several heads, and the masks that it reads. */
+import { ShapeError } from '../errors.js';
+import { constantOf, hostTensor, type Tensor, withScope } from '../graph/index.js';
+import {
+  add,
+  cast,
+  dropout,
+  expand,
+  matmul,
+  mul,
+  reshape,
+  softmax,
+  sub,
+  transpose,
+} from '../ops/index.js';
+import type { Context } from './module.js';
+
+/**
+ * What is added to the scores of keys that must not be seen: after the softmax nothing is left of
+ * them, and a row in which no key may be seen stays finite (such rows are padding, and weigh nothing).
+ */
+export const MASKED = -1e9;
+
+/** Queries, keys and values before they are split into heads. */
+export interface AttentionInputs {
+  /** [batch, queries, heads * headSize] */
+  readonly query: Tensor;
+  /** [batch, keys, keyHeads * headSize] */
+  readonly key: Tensor;
+  /** [batch, keys, keyHeads * valueSize] */
+  readonly value: Tensor;
+}
+
+/** How {@link attend} works. */
+export interface AttentionOptions {
+  readonly heads: number;
+  /** Heads of keys and values, each shared by `heads / keyHeads` queries; as many as `heads` by default. */
+  readonly keyHeads?: number;
+  /** Added to the scores: broadcasts to [batch, heads, queries, keys]. Masks and relative positions. */
+  readonly bias?: Tensor | null;
+  /** Factor of the scores; headSize ** -0.5 by default. */
+  readonly scale?: number;
+  /** Chance that a weight is dropped while training. */
+  readonly dropout?: number;
+}
+
+/** [batch, tokens, heads * size] to [batch, tokens, heads, size]. */
+export function splitHeads(x: Tensor, heads: number): Tensor {
+  const [batch, tokens, width] = x.shape as [number, number, number];
+  if (width % heads !== 0) {
+    throw new ShapeError(`attention: ${width} channels do not fall into ${heads} heads.`, {
+      width,
+      heads,
+    });
+  }
+  return reshape(x, [batch, tokens, heads, width / heads]);
+}
+
+/** Repeats each head of [batch, tokens, keyHeads, size] for the queries that share it. */
+function repeatHeads(x: Tensor, heads: number): Tensor {
+  const [batch, tokens, keyHeads, size] = x.shape as [number, number, number, number];
+  if (keyHeads === heads) return x;
+  const shared = [batch, tokens, keyHeads, heads / keyHeads, size];
+  const grouped = reshape(x, [batch, tokens, keyHeads, 1, size]);
+  return reshape(expand(grouped, shared), [batch, tokens, heads, size]);
+}
+
+/**
+ * softmax(scale Q K^T + bias) V, head by head: [batch, queries, heads * valueSize].
+ * Source: Vaswani et al., "Attention is all you need", 2017; shared heads: Ainslie et al., "GQA", 2023.
+ * @throws ShapeError when the channels do not fall into heads
+ */
+export function attend(
+  { query, key, value }: AttentionInputs,
+  { heads, keyHeads = heads, bias = null, scale, dropout: rate = 0 }: AttentionOptions,
+  context: Context,
+): Tensor {
+  return withScope('attention', () => {
+    const headSize = query.shape[2]! / heads;
+    // Scaling the queries, which are smaller than the scores, gives the same product.
+    const scaled = scale === 1 ? query : mul(query, scale ?? headSize ** -0.5);
+    const q = transpose(splitHeads(scaled, heads), [0, 2, 1, 3]);
+    const k = transpose(repeatHeads(splitHeads(key, keyHeads), heads), [0, 2, 3, 1]);
+    const v = transpose(repeatHeads(splitHeads(value, keyHeads), heads), [0, 2, 1, 3]);
+    const product = matmul(q, k);
+    let weights = softmax(bias ? add(product, bias) : product);
+    if (context.training && rate > 0) weights = dropout(weights, rate, context.randomKey());
+    const y = transpose(matmul(weights, v), [0, 2, 1, 3]);
+    const [batch, queries, , size] = y.shape as [number, number, number, number];
+    return reshape(y, [batch, queries, heads * size]);
+  });
+}
+
+/**
+ * Hides padded keys: a mask [batch, keys] of 1 and 0 to a bias [batch, 1, 1, keys].
+ * @param mask any number type; 1 where a key may be seen
+ */
+export function paddingBias(mask: Tensor): Tensor {
+  const [batch, keys] = mask.shape as [number, number];
+  const hidden = mul(sub(1, cast(mask, 'float32')), MASKED);
+  return reshape(hidden, [batch, 1, 1, keys]);
+}
+
+/** Hides what comes after each query: a constant bias [1, 1, tokens, tokens]. */
+export function causalBias(tokens: number): Tensor {
+  const data = new Float32Array(tokens * tokens);
+  for (let q = 0; q < tokens; q++) data.fill(MASKED, q * tokens + q + 1, (q + 1) * tokens);
+  return constantOf(hostTensor('float32', [1, 1, tokens, tokens], data));
+}
+
+/**
+ * The bias of a decoder's self-attention over `tokens` new tokens: padding, and what comes later.
+ * With a cache that is being stepped through there is one new token, which sees all earlier ones.
+ */
+export function decoderBias(mask: Tensor | null, tokens: number, context: Context): Tensor | null {
+  const padding = mask && paddingBias(mask);
+  if (context.cache?.stepping || tokens === 1) return padding;
+  const later = causalBias(tokens);
+  return padding ? add(padding, later) : later;
+}
