@@ -8,6 +8,7 @@ import {
   type ImageClassifier,
   type ImagePreprocess,
   type ModelDefinition,
+  PIXELS,
 } from '../../src/models/index.js';
 import { ImageStream } from '../../src/run/image-stream.js';
 import { nodeRuntime } from '../../src/runtime/ort-node.js';
@@ -17,7 +18,6 @@ import {
   Forward,
   MemoryCheckpoints,
   PhaseRun,
-  PIXELS,
   type StreamBatch,
   Trainer,
 } from '../../src/train/index.js';
@@ -74,8 +74,8 @@ const pictureTensor = (batch: number, size: number): HostTensor =>
 export async function trunkForward(engine: Engine): Promise<() => Promise<unknown>> {
   const { model, weights } = await resnet50();
   const x = pictureTensor(BATCH, SIZE);
-  const forward = await Forward.compile(engine, model, 'trunk', x.shape, weights);
-  return () => forward.run(x);
+  const forward = new Forward(engine, model, { part: 'trunk', weights });
+  return () => forward.run({ [PIXELS]: x });
 }
 
 /** One batch, again and again. */
@@ -94,7 +94,7 @@ function fixedStream(batchSize: number, size: number): BatchStream & { batch: St
   return {
     samples: batchSize,
     batchSize,
-    labels,
+    truth: labels,
     fingerprint: 'fixed',
     labelFeeds: () => labelFeeds,
     batch,

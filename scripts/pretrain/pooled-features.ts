@@ -1,8 +1,8 @@
 /** What a base's trunk makes of pictures: the features that a head or a probe reads. */
 import type { ImageSample } from '../../src/data/index.js';
 import { ImageLoader } from '../../src/data/index.node.js';
-import { Context, type Engine, type HostTensor, type Tensor } from '../../src/index.js';
-import type { LoadedClassifier } from '../../src/models/index.js';
+import { Context, type Engine, type HostTensor, input, type Tensor } from '../../src/index.js';
+import { type LoadedClassifier, PIXELS } from '../../src/models/index.js';
 import { tracePart } from '../../src/train/index.js';
 import type { Labelled } from './linear-probe.js';
 
@@ -21,7 +21,8 @@ export async function pooledFeatures(
   const classes = 1 + Math.max(...samples.map((s) => s.label));
   const loader = new ImageLoader(samples, { classes, preprocess, batchSize: BATCH });
   const shape = [BATCH, preprocess.mean.length, preprocess.height, preprocess.width];
-  const { y } = tracePart(model, 'trunk', shape, new Context({ training: byBatch }));
+  const x = { [PIXELS]: input(PIXELS, 'float32', shape) };
+  const y = tracePart(model, 'trunk', x, new Context({ training: byBatch }));
   const constants = new Map<Tensor, HostTensor>();
   for (const [path, { tensor }] of model.parameters()) constants.set(tensor, weights.get(path)!);
   const program = await engine.program({ y }, { constants });

@@ -1,9 +1,9 @@
 /** How a transfer method is declared: which parts of a model move, how fast, and in which order. */
-import type { ImageClassifier, ModelDefinition } from '../models/index.js';
+import type { ModelDefinition, Network } from '../models/index.js';
 
 /** What a method plans for. */
 export interface MethodContext {
-  readonly model: ImageClassifier;
+  readonly model: Network;
   /** Whether a parameter plays a role, e.g. `head`. */
   readonly hasRole: (path: string, role: keyof ModelDefinition['roles'] & string) => boolean;
   /** Passes over the training data in all. */

@@ -13,15 +13,16 @@ import {
   type LoaderThread,
   WorkerImageLoader,
 } from '../data/index.node.js';
-import type { ImagePreprocess, LoadedClassifier } from '../models/index.js';
-import { type BatchStream, PIXELS, type ReadOptions, type StreamBatch } from '../train/index.js';
+import { type ImagePreprocess, type LoadedClassifier, PIXELS } from '../models/index.js';
+import type { BatchStream, ReadOptions, StreamBatch } from '../train/index.js';
 import type { FitChoices } from './options.js';
 
 /** A {@link BatchStream} of pictures from files. */
-export class ImageStream implements BatchStream {
+export class ImageStream implements BatchStream<number> {
   readonly samples: number;
   readonly batchSize: number;
-  readonly labels: readonly number[];
+  /** Class of each sample. */
+  readonly truth: readonly number[];
   readonly fingerprint: string;
   /** Names of the samples. */
   readonly ids: readonly string[];
@@ -31,7 +32,7 @@ export class ImageStream implements BatchStream {
   constructor(loader: ImageLoader, view: TestView = TEST_VIEWS.none[0]) {
     this.samples = loader.samples.length;
     this.batchSize = loader.batchSize;
-    this.labels = loader.labels;
+    this.truth = loader.labels;
     this.ids = loader.samples.map((s) => s.id);
     this.fingerprint = `${loader.fingerprint}:${view.name}`;
     this.loader = loader;

@@ -3,8 +3,8 @@ import { readFile } from 'node:fs/promises';
 import type { Engine } from '../engine/index.js';
 import { ConfigError } from '../errors.js';
 import type { Weights } from '../nn/index.js';
-import { imageClassification, probabilitiesOf } from '../tasks/index.js';
-import { type CollectOptions, collect, Forward, PIXELS, type StreamBatch } from '../train/index.js';
+import { imageClassification, packedRows, probabilitiesOf, type Row } from '../tasks/index.js';
+import { type CollectOptions, collect, Forward } from '../train/index.js';
 import type { PreparedModel } from './base.js';
 import type { ImageStream } from './image-stream.js';
 import type { PartResult, RunFolder } from './run-folder.js';
@@ -35,21 +35,14 @@ export async function predictStream(
   streams: readonly ImageStream[],
   options: CollectOptions = {},
 ): Promise<{ probabilities: Float32Array; classes: number }> {
-  let forward: Forward | undefined;
+  const forward = new Forward(engine, model, { part: 'all', weights });
   let sum: Float32Array | undefined;
   let classes = 0;
   for (const stream of streams) {
-    const logits = await collect(
-      stream,
-      async (first: StreamBatch) => {
-        const { shape } = first.feeds[PIXELS]!;
-        forward ??= await Forward.compile(engine, model, 'all', shape, weights);
-        return (batch) => forward!.run(batch.feeds[PIXELS]!);
-      },
-      options,
-    );
-    classes = logits.shape[1] ?? 0;
-    const probabilities = probabilitiesOf({ logits: logits.data as Float32Array, classes });
+    const rows = await collect(stream, ({ feeds }) => forward.run(feeds), options);
+    const { values, width } = packedRows(rows);
+    classes = width;
+    const probabilities = probabilitiesOf({ logits: values, classes });
     if (!sum) sum = probabilities;
     else for (const [i, p] of probabilities.entries()) sum[i]! += p;
   }
@@ -66,9 +59,11 @@ export function scoreOf(
   return {
     samples: labels.length,
     metrics: imageClassification.score({
-      logits: probabilities.map((p) => Math.log(Math.max(p, 1e-30))),
-      classes,
-      labels: Int32Array.from(labels),
+      rows: labels.map((_, i): Row => {
+        const row = probabilities.subarray(i * classes, (i + 1) * classes);
+        return { shape: [classes], data: row.map((p) => Math.log(Math.max(p, 1e-30))) };
+      }),
+      truth: labels,
     }),
   };
 }
@@ -92,9 +87,9 @@ export async function predictPart(
   const { probabilities, classes } = await predictStream(engine, model, weights, views, { signal });
   return {
     part,
-    result: scoreOf(probabilities, classes, stream.labels),
+    result: scoreOf(probabilities, classes, stream.truth),
     ids: stream.ids,
-    labels: stream.labels,
+    labels: stream.truth,
     probabilities: Array.from(probabilities, (p) => Number(p.toPrecision(7))),
   };
 }

@@ -14,7 +14,8 @@ import {
   expectedCalibrationError,
   reliability,
 } from '../metrics/index.js';
-import { gradCam, PIXELS } from '../train/index.js';
+import { PIXELS } from '../models/index.js';
+import { gradCam } from '../train/index.js';
 import {
   type ReportAttention,
   type ReportData,

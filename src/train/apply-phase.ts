@@ -1,6 +1,6 @@
 /** Brings a model into the state that a phase asks for. */
 import type { Phase } from '../methods/index.js';
-import type { ImageClassifier } from '../models/index.js';
+import type { Network } from '../models/index.js';
 import { BatchNorm, type Module } from '../nn/index.js';
 
 function* modulesOf(module: Module): Generator<Module> {
@@ -9,7 +9,7 @@ function* modulesOf(module: Module): Generator<Module> {
 }
 
 /** Sets what moves and how batch norms normalise. */
-export function applyPhase(model: ImageClassifier, phase: Phase): void {
+export function applyPhase(model: Network, phase: Phase): void {
   model.setTrainable(false);
   model.setTrainable(true, phase.trainable);
   for (const module of modulesOf(model)) {
@@ -24,7 +24,7 @@ export function applyPhase(model: ImageClassifier, phase: Phase): void {
 }
 
 /** Numbers of elements of a model's weights: those that move, and all. */
-export function countElements(model: ImageClassifier): { trainable: number; total: number } {
+export function countElements(model: Network): { trainable: number; total: number } {
   let trainable = 0;
   let total = 0;
   for (const p of model.parameters().values()) {

@@ -2,7 +2,7 @@
 import { type ErrorData, WeightsError } from '../errors.js';
 import { formatType, type TensorType } from '../graph/index.js';
 import type { Phase } from '../methods/index.js';
-import type { ImageClassifier } from '../models/index.js';
+import type { Network } from '../models/index.js';
 import type { Checkpoint } from './state.js';
 
 /** Names in a message; all of them are in its data. */
@@ -26,11 +26,7 @@ export function foreignCheckpoint(what: string, data: ErrorData, cause?: unknown
   );
 }
 
-function checkTensors(
-  file: string,
-  found: ReadonlyMap<string, TensorType>,
-  model: ImageClassifier,
-): void {
+function checkTensors(file: string, found: ReadonlyMap<string, TensorType>, model: Network): void {
   const wanted = model.parameters();
   const missing = [...wanted.keys()].filter((path) => !found.has(path));
   const unexpected = [...found.keys()].filter((path) => !wanted.has(path));
@@ -54,7 +50,7 @@ function checkTensors(
 export function checkCheckpoint(
   { position, weights }: Checkpoint,
   best: ReadonlyMap<string, TensorType> | null,
-  { model, phases }: { readonly model: ImageClassifier; readonly phases: readonly Phase[] },
+  { model, phases }: { readonly model: Network; readonly phases: readonly Phase[] },
 ): void {
   checkTensors('the newest checkpoint', weights, model);
   const { phase, epoch } = position;

@@ -3,11 +3,12 @@
  * a few thousand numbers a sample in place of a pass through the network.
  */
 import type { Engine } from '../engine/index.js';
-import { filled, type HostTensor } from '../graph/index.js';
-import type { ImageClassifier } from '../models/index.js';
+import { type DType, filled, type HostTensor } from '../graph/index.js';
+import type { Network } from '../models/index.js';
 import type { Weights } from '../nn/index.js';
+import type { Row } from '../tasks/index.js';
 import { hashBytes, hashText, KeyedRandom } from '../util/index.js';
-import { collect, FEATURES, Forward, PIXELS } from './forward.js';
+import { collect, FEATURES, Forward } from './forward.js';
 import { type BatchStream, type ReadOptions, rowsOf, rowView, type StreamBatch } from './stream.js';
 
 /** Keeps features between runs. */
@@ -18,11 +19,7 @@ export interface FeatureStore {
 }
 
 /** Stands for the values of all weights that the trunk reads. */
-function trunkFingerprint(
-  model: ImageClassifier,
-  weights: Weights,
-  isHead: (p: string) => boolean,
-) {
+function trunkFingerprint(model: Network, weights: Weights, isHead: (p: string) => boolean) {
   const parts: string[] = [];
   for (const path of model.parameters().keys()) {
     if (isHead(path)) continue;
@@ -35,7 +32,7 @@ function trunkFingerprint(
 /** What {@link cacheFeatures} works with. */
 export interface FeatureOptions {
   readonly engine: Engine;
-  readonly model: ImageClassifier;
+  readonly model: Network;
   readonly weights: Weights;
   readonly isHead: (path: string) => boolean;
   /** Stands for the network that the weights belong to: its type and configuration. */
@@ -61,26 +58,29 @@ export async function cacheFeatures(
   const name = key.join('');
   let features = (await store?.get(name)) ?? null;
   if (!features || features.shape[0] !== stream.samples) {
-    let forward: Forward | undefined;
-    features = await collect(
-      stream,
-      async (first) => {
-        const { shape } = first.feeds[PIXELS]!;
-        forward = await Forward.compile(engine, model, 'trunk', shape, weights);
-        return (batch) => forward!.run(batch.feeds[PIXELS]!);
-      },
-      { progress, signal },
+    const forward = new Forward(engine, model, { part: 'trunk', weights });
+    features = packed(
+      await collect(stream, ({ feeds }) => forward.run(feeds), { progress, signal }),
     );
     await store?.put(name, features);
   }
   return new FeatureStream(stream, features, seed);
 }
 
+/** Rows of one shape as one tensor. */
+function packed(rows: readonly Row[]): HostTensor {
+  const shape = rows[0]?.shape ?? [];
+  const width = shape.reduce((a, b) => a * b, 1);
+  const data = new Float32Array(rows.length * width);
+  for (const [i, row] of rows.entries()) data.set(row.data, i * width);
+  return { dtype: 'float32' satisfies DType, shape: [rows.length, ...shape], data };
+}
+
 /** Batches of kept rows; targets and weights are made anew by the stream they came from. */
 class FeatureStream implements BatchStream {
   readonly samples: number;
   readonly batchSize: number;
-  readonly labels: readonly number[];
+  readonly truth: readonly unknown[];
   readonly fingerprint: string;
   private readonly source: BatchStream;
   private readonly features: HostTensor;
@@ -88,7 +88,7 @@ class FeatureStream implements BatchStream {
 
   constructor(source: BatchStream, features: HostTensor, seed: number) {
     this.samples = source.samples;
-    this.labels = source.labels;
+    this.truth = source.truth;
     // A row is small, so the steps of a head can take larger batches; the optimum hardly moves.
     this.batchSize = source.batchSize;
     this.fingerprint = `features:${source.fingerprint}`;

@@ -1,75 +1,88 @@
 /** Inference programs of a model's parts, for samples that come from a stream. */
-import type { Engine, Program } from '../engine/index.js';
-import { type HostTensor, input, type Shape, type Tensor } from '../graph/index.js';
-import type { ImageClassifier } from '../models/index.js';
+import type { Batch, Engine, Program } from '../engine/index.js';
+import { formatType, type HostTensor, input, type Tensor } from '../graph/index.js';
+import type { BatchTensors, Network } from '../models/index.js';
 import { Context, type Weights } from '../nn/index.js';
 import type { DeviceTensor } from '../runtime/index.js';
+import type { Row } from '../tasks/index.js';
 import { type BatchStream, rowsOf, rowView, type StreamBatch } from './stream.js';
 
-/** Name of the input of every model, as in Hugging Face's exported models. */
-export const PIXELS = 'pixels';
 /** Name of the input of a head that runs on kept features. */
 export const FEATURES = 'features';
 
 /** Which part of a model a program computes. */
 export type Part = 'trunk' | 'head' | 'all';
 
-/** The tensor that a part reads, and what it gives in evaluation mode. */
+/** What a part of a model gives for a batch. */
 export function tracePart(
-  model: ImageClassifier,
+  model: Network,
   part: Part,
-  shape: Shape,
-  training = new Context({ training: false }),
-): { x: Tensor; y: Tensor } {
-  const x = input(part === 'head' ? FEATURES : PIXELS, 'float32', shape);
-  if (part === 'head') return { x, y: model.classify(x, training) };
-  const pooled = model.pool(model.features(x, training), training);
-  return { x, y: part === 'trunk' ? pooled : model.classify(pooled, training) };
+  batch: BatchTensors,
+  context = new Context({ training: false }),
+): Tensor {
+  if (part === 'trunk') return model.throughTrunk(batch, context);
+  if (part === 'head') return model.throughHead(batch[FEATURES]!, batch, context);
+  return model.through(batch, context);
 }
 
-/** A part of a model, compiled for one size of batch. */
-export class Forward {
-  readonly part: Part;
-  readonly output: Tensor;
-  private readonly engine: Engine;
-  private readonly program: Program;
+/** Placeholders for the tensors of a batch. */
+export function placeholders(batch: Batch): Record<string, Tensor> {
+  return Object.fromEntries(
+    Object.entries(batch).map(([name, t]) => [name, input(name, t.dtype, t.shape)] as const),
+  );
+}
 
-  private constructor(engine: Engine, part: Part, output: Tensor, program: Program) {
+/** How a part is compiled. */
+export interface ForwardOptions {
+  readonly part: Part;
+  /** Weights that become constants: packed once, batch norms folded; the others are fed. */
+  readonly weights: Weights;
+  /** What is kept of the output, batch first; all of it by default. */
+  readonly keep?: ((outputs: Tensor, batch: BatchTensors) => Tensor) | undefined;
+}
+
+/** A part of a model in evaluation mode, compiled for each signature of batches that comes. */
+export class Forward {
+  private readonly engine: Engine;
+  private readonly model: Network;
+  private readonly options: ForwardOptions;
+  private readonly constants = new Map<Tensor, HostTensor>();
+  private readonly programs = new Map<string, Promise<Program>>();
+
+  constructor(engine: Engine, model: Network, options: ForwardOptions) {
     this.engine = engine;
-    this.part = part;
-    this.output = output;
-    this.program = program;
+    this.model = model;
+    this.options = options;
+    for (const [path, { tensor }] of model.parameters()) {
+      const value = options.weights.get(path);
+      if (value) this.constants.set(tensor, value);
+    }
   }
 
-  /**
-   * Compiles a part in evaluation mode.
-   * @param shape of the input, batch first
-   * @param weights those that become constants: packed once, batch norms folded; the others are fed
-   */
-  static async compile(
-    engine: Engine,
-    model: ImageClassifier,
-    part: Part,
-    shape: Shape,
-    weights: Weights,
-  ): Promise<Forward> {
-    const { y } = tracePart(model, part, shape);
-    const constants = new Map<Tensor, HostTensor>();
-    for (const [path, { tensor }] of model.parameters()) {
-      const value = weights.get(path);
-      if (value) constants.set(tensor, value);
+  private compile(batch: Batch): Promise<Program> {
+    const signature = Object.entries(batch)
+      .map(([name, t]) => `${name}:${formatType(t)}`)
+      .sort()
+      .join(';');
+    let program = this.programs.get(signature);
+    if (!program) {
+      const { part, keep = (outputs) => outputs } = this.options;
+      const tensors = placeholders(batch);
+      const y = keep(tracePart(this.model, part, tensors), tensors);
+      program = this.engine.program({ y }, { constants: this.constants });
+      program.catch(() => this.programs.delete(signature));
+      this.programs.set(signature, program);
     }
-    const program = await engine.program({ y }, { constants });
-    return new Forward(engine, part, y, program);
+    return program;
   }
 
   /** Runs on one batch; the result is valid until the next run. */
   async run(
-    x: HostTensor,
+    batch: Batch,
     weights: Readonly<Record<string, DeviceTensor>> = {},
   ): Promise<HostTensor> {
-    const name = this.part === 'head' ? FEATURES : PIXELS;
-    const { y } = await this.program.run({ ...weights, [name]: x });
+    const program = await this.compile(batch);
+    const { y } = await program.run({ ...weights, ...batch });
     const value = await this.engine.runtime.download(y!);
     if (this.engine.runtime.device === 'cpu') return value;
     const copy = { ...value, data: value.data.slice() };
@@ -86,30 +99,31 @@ export interface CollectOptions {
 }
 
 /**
- * What a stream is walked for: one result a sample, whatever the order of the batches.
+ * What a stream is walked for: one row a sample, in the order of the samples, whatever that of the
+ * batches. A sample that no batch held, since it could not be read, has zeros.
  * @throws the signal's reason when it is aborted on the way
  */
 export async function collect(
   stream: BatchStream,
-  compile: (first: StreamBatch) => Promise<(batch: StreamBatch) => Promise<HostTensor>>,
+  run: (batch: StreamBatch) => Promise<HostTensor>,
   { progress = () => {}, signal }: CollectOptions = {},
-): Promise<HostTensor> {
-  let run: ((batch: StreamBatch) => Promise<HostTensor>) | undefined;
-  let all: Float32Array | undefined;
-  let shape: Shape = [];
+): Promise<Row[]> {
+  const found = new Array<Row | undefined>(stream.samples);
+  let some: Row = { shape: [0], data: new Float32Array(0) };
   let done = 0;
   for await (const batch of stream.read({ epoch: 0, training: false })) {
     signal?.throwIfAborted();
-    run ??= await compile(batch);
     const rows = await run(batch);
-    shape = rows.shape.slice(1);
-    const width = shape.reduce((a, b) => a * b, 1);
-    all ??= new Float32Array(stream.samples * width);
+    const shape = rows.shape.slice(1);
     for (const [row, sample] of rowsOf(batch.indices)) {
-      all.set(rowView(rows, row), sample * width);
+      some = { shape, data: rowView(rows, row).slice() };
+      found[sample] = some;
       done++;
     }
     progress(done, stream.samples);
   }
-  return { dtype: 'float32', shape: [stream.samples, ...shape], data: all ?? new Float32Array(0) };
+  return Array.from(
+    found,
+    (row) => row ?? { shape: some.shape, data: new Float32Array(some.data.length) },
+  );
 }

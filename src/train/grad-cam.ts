@@ -3,10 +3,9 @@ import { vjp } from '../autodiff/index.js';
 import type { Engine } from '../engine/index.js';
 import { ShapeError } from '../errors.js';
 import { filled, type HostTensor, input, type Shape, scalar, type Tensor } from '../graph/index.js';
-import type { ImageClassifier } from '../models/index.js';
+import { type ImageClassifier, PIXELS } from '../models/index.js';
 import { Context, type Weights } from '../nn/index.js';
 import { mean, mul, relu, reshape, slice, sum, transpose } from '../ops/index.js';
-import { PIXELS } from './forward.js';
 
 /** Heat of one picture: [height, width] of the last feature map, not negative. */
 export interface HeatMap {

@@ -3,20 +3,20 @@ import { type Engine, type TrainState, TrainStep } from '../engine/index.js';
 import { ConfigError, EngineError } from '../errors.js';
 import type { HostTensor, Tensor } from '../graph/index.js';
 import type { Phase } from '../methods/index.js';
-import type { ImageClassifier } from '../models/index.js';
+import type { Network } from '../models/index.js';
 import { Context, variablesOf, type Weights } from '../nn/index.js';
 import type { DeviceTensor } from '../runtime/index.js';
-import type { Metrics, TaskDefinition } from '../tasks/index.js';
+import type { Metrics, Row, TaskDefinition } from '../tasks/index.js';
 import { applyPhase } from './apply-phase.js';
 import { WeightAverage } from './ema.js';
-import { collect, FEATURES, Forward, type Part, PIXELS } from './forward.js';
+import { collect, Forward, tracePart } from './forward.js';
 import { type OptimizerChoice, optimizerOf } from './optimizer-plan.js';
 import type { BatchStream, StreamBatch } from './stream.js';
 
 /** What a phase is run with. */
 export interface PhaseRunOptions {
   readonly engine: Engine;
-  readonly model: ImageClassifier;
+  readonly model: Network;
   readonly task: TaskDefinition;
   readonly phase: Phase;
   readonly weights: Weights;
@@ -65,10 +65,7 @@ export class PhaseRun {
       seed: options.seed,
       trace: (batch, key) => {
         const context = new Context({ training: true, key });
-        const y =
-          phase.runs === 'head'
-            ? model.classify(batch[FEATURES]!, context)
-            : model.forward(batch[PIXELS]!, context);
+        const y = tracePart(model, phase.runs, batch, context);
         return { ...task.loss(y, batch), updates: context.updates };
       },
     });
@@ -115,18 +112,13 @@ export class PhaseRun {
   }
 
   /**
-   * Logits of the validation part and their scores; null when there is none.
+   * Scores on the validation part; null when there is none.
    * @throws the signal's reason when it is aborted on the way
    */
   async evaluate(signal?: AbortSignal): Promise<Metrics | null> {
     const { valid, task } = this.options;
     if (!valid) return null;
-    const logits = await this.logits(valid, signal);
-    return task.score({
-      logits: logits.data as Float32Array,
-      classes: logits.shape[1]!,
-      labels: Int32Array.from(valid.labels),
-    });
+    return task.score({ rows: await this.rows(valid, signal), truth: valid.truth });
   }
 
   /** Values of all weights; the averages when there are any and they are asked for. */
@@ -173,24 +165,18 @@ export class PhaseRun {
     return this.options.model.parameters().get(path)!.tensor;
   }
 
-  private logits(stream: BatchStream, signal: AbortSignal | undefined): Promise<HostTensor> {
-    const { engine, model, phase } = this.options;
-    const part: Part = phase.runs === 'head' ? 'head' : 'all';
-    const name = part === 'head' ? FEATURES : PIXELS;
-    const feeds: Record<string, DeviceTensor> = {
+  private rows(stream: BatchStream, signal: AbortSignal | undefined): Promise<Row[]> {
+    const { engine, model, phase, task } = this.options;
+    this.evaluation ??= new Forward(engine, model, {
+      part: phase.runs,
+      weights: this.constants,
+      keep: task.keep,
+    });
+    const forward = this.evaluation;
+    const weights: Record<string, DeviceTensor> = {
       ...this.step.variables.feeds(),
       ...this.average?.feeds(),
     };
-    const compile = async (first: StreamBatch) => {
-      this.evaluation ??= await Forward.compile(
-        engine,
-        model,
-        part,
-        first.feeds[name]!.shape,
-        this.constants,
-      );
-      return (batch: StreamBatch) => this.evaluation!.run(batch.feeds[name]!, feeds);
-    };
-    return collect(stream, compile, { signal });
+    return collect(stream, ({ feeds }) => forward.run(feeds, weights), { signal });
   }
 }

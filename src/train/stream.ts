@@ -19,12 +19,15 @@ export interface ReadOptions {
   readonly training: boolean;
 }
 
-/** A set of samples that can be read again and again; all batches have one signature. */
-export interface BatchStream {
+/**
+ * A set of samples that can be read again and again. Batches come in few signatures, each of which is
+ * compiled: one for pictures, one for each length bucket of texts.
+ */
+export interface BatchStream<T = unknown> {
   readonly samples: number;
   readonly batchSize: number;
-  /** Class of each sample. */
-  readonly labels: readonly number[];
+  /** What is true of each sample, as the task scores it: a class, tags, an answer. */
+  readonly truth: readonly T[];
   /**
    * Stands for the samples and for how they are prepared when they are evaluated, so that what was
    * computed from them can be kept.

@@ -1,7 +1,7 @@
 /** What the loop is given, and what it gives. */
 import type { Engine } from '../engine/index.js';
 import type { Phase } from '../methods/index.js';
-import type { ImageClassifier } from '../models/index.js';
+import type { Network } from '../models/index.js';
 import type { Weights } from '../nn/index.js';
 import type { TaskDefinition } from '../tasks/index.js';
 import type { TrainListener } from './events.js';
@@ -13,7 +13,7 @@ import type { BatchStream } from './stream.js';
 /** What a run is made of. */
 export interface TrainerOptions {
   readonly engine: Engine;
-  readonly model: ImageClassifier;
+  readonly model: Network;
   /** Stands for the network: its type and configuration. */
   readonly structure: string;
   /** Starting values of all weights. */

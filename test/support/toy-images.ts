@@ -37,9 +37,9 @@ export class SmallClassifier extends ImageClassifier {
 const SIZE = 6;
 
 /** Stripes across, stripes down, noise; the same sample is the same picture for everybody. */
-export class ToyImages implements BatchStream {
+export class ToyImages implements BatchStream<number> {
   readonly fingerprint: string;
-  readonly labels: readonly number[];
+  readonly truth: readonly number[];
   readonly samples: number;
   readonly batchSize: number;
   readonly seed: number;
@@ -54,7 +54,7 @@ export class ToyImages implements BatchStream {
     this.samples = samples;
     this.seed = seed;
     this.batchSize = batchSize;
-    this.labels = Array.from({ length: samples }, (_, i) => i % 3);
+    this.truth = Array.from({ length: samples }, (_, i) => i % 3);
     this.fingerprint = `toy:${samples}:${seed}:${noise}`;
   }
 
@@ -71,7 +71,7 @@ export class ToyImages implements BatchStream {
           .fold(sample)
           .fold(training && !this.fixed ? epoch : 'plain');
         for (let i = 0; i < SIZE * SIZE; i++) {
-          const stripe = [Math.floor(i / SIZE) & 1, (i % SIZE) & 1, 0.5][this.labels[sample]!]!;
+          const stripe = [Math.floor(i / SIZE) & 1, (i % SIZE) & 1, 0.5][this.truth[sample]!]!;
           pixels.data[row * SIZE * SIZE + i] = stripe + this.noise * random.normal(i);
         }
       }
@@ -81,7 +81,7 @@ export class ToyImages implements BatchStream {
 
   labelFeeds(indices: readonly number[]) {
     const targets = filled('float32', [indices.length, 3], 0);
-    for (const [row, sample] of rowsOf(indices)) targets.data[row * 3 + this.labels[sample]!] = 1;
+    for (const [row, sample] of rowsOf(indices)) targets.data[row * 3 + this.truth[sample]!] = 1;
     const weights = hostTensor(
       'float32',
       [indices.length],
