@@ -37,7 +37,10 @@ export function checkSpelling(names: Iterable<string>): void {
  * Refuses classes that are validated or tested but not trained.
  * @throws DataError `class-sets`
  */
-export function checkParts(files: readonly LabelledFile[], classes: readonly string[]): void {
+export function checkParts(
+  files: readonly Pick<LabelledFile, 'part' | 'label'>[],
+  classes: readonly string[],
+): void {
   const known = new Set(classes);
   for (const part of ['valid', 'test'] as const) {
     const more = classOrder(

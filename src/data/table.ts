@@ -23,7 +23,8 @@ const MAX_TABLE_BYTES = 256 * 1024 * 1024;
 /** Endings of files that {@link readTable} reads. */
 export const TABLE_ENDINGS: ReadonlySet<string> = new Set(['csv', 'tsv', 'jsonl', 'ndjson']);
 
-const columnName = (name: string): string => name.trim().toLowerCase();
+/** How columns are compared: without case and spaces around. */
+export const columnName = (name: string): string => name.trim().toLowerCase();
 
 function damaged(file: string, line: number, reason: string): DataError {
   return new DataError(

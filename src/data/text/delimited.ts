@@ -1,0 +1,136 @@
+/** Rows of CSV and TSV files (Node), one at a time. */
+import { Readable } from 'node:stream';
+import { parse } from 'csv-parse';
+import { DataError } from '../../errors.js';
+import { columnName } from '../table.js';
+import { decodeText } from './decode-text.js';
+import { MAX_LINE, type ReadOptions, readLines } from './lines.js';
+import { lineError } from './text-error.js';
+import type { TextRow, TextTable } from './text-row.js';
+
+/** A record with the lines that it takes up. */
+interface Cells {
+  readonly line: number;
+  readonly last: number;
+  readonly cells: readonly string[];
+}
+
+const countBreaks = (text: string): number => text.match(/\r\n|\n|\r/g)?.length ?? 0;
+
+/**
+ * Records of a CSV file. Lines are counted from the cells: csv-parse counts CR LF within quotes as
+ * two.
+ */
+async function* csvRecords(file: string, { progress }: ReadOptions): AsyncGenerator<Cells> {
+  const source = Readable.from(decodeText(file, progress), { objectMode: true });
+  const parser = parse({
+    info: true,
+    relax_column_count: true,
+    skip_empty_lines: true,
+    trim: true,
+    max_record_size: MAX_LINE,
+  });
+  source.on('error', (error) => parser.destroy(error));
+  source.pipe(parser);
+  let next = 1;
+  let empty = 0;
+  try {
+    for await (const parsed of parser) {
+      const { record, info } = parsed as {
+        readonly record: string[];
+        readonly info: { readonly empty_lines: number };
+      };
+      const line = next + info.empty_lines - empty;
+      const last = line + record.reduce((n, cell) => n + countBreaks(cell), 0);
+      [next, empty] = [last + 1, info.empty_lines];
+      yield { line, last, cells: record };
+    }
+  } catch (error) {
+    if (error instanceof DataError) throw error;
+    const {
+      message,
+      code,
+      empty_lines = empty,
+    } = error as Error & {
+      code?: string;
+      empty_lines?: number;
+    };
+    if (code === undefined) throw error;
+    const line = next + empty_lines - empty;
+    throw lineError(
+      file,
+      line,
+      code === 'CSV_MAX_RECORD_SIZE'
+        ? `the record that begins here has more than ${MAX_LINE} characters. Is a quote opened and never closed?`
+        : `the record that begins here is damaged: ${message}. A text with quotes, commas or line ends stands in quotes, and quotes in it are doubled.`,
+    );
+  } finally {
+    source.destroy();
+    parser.destroy();
+  }
+}
+
+/** Records of a tab-separated file, which has no quoting: a quote in it is a quote. */
+async function* tsvRecords(file: string, options: ReadOptions): AsyncGenerator<Cells> {
+  for await (const { line, text } of readLines(file, options)) {
+    if (text !== '') yield { line, last: line, cells: text.split('\t') };
+  }
+}
+
+function readHeader(file: string, { line, cells }: Cells, columns: Set<string>): string[] {
+  const names = cells.map(columnName);
+  for (const [i, name] of names.entries()) {
+    // Columns without a name are what some programs write for the row number.
+    if (name === '') continue;
+    if (columns.has(name)) {
+      throw lineError(
+        file,
+        line,
+        `the column ${cells[i]!.trim()} is there twice. Rename or drop one of them.`,
+      );
+    }
+    columns.add(name);
+  }
+  return names;
+}
+
+/**
+ * Rows of a CSV (`,`) or TSV (tab) file with a header.
+ * @throws DataError `table` for a damaged file, naming the line; `encoding`
+ */
+export function delimitedRows(
+  file: string,
+  delimiter: 'comma' | 'tab',
+  options: ReadOptions,
+): TextTable {
+  const columns = new Set<string>();
+  async function* rows(): AsyncGenerator<TextRow> {
+    const records = delimiter === 'comma' ? csvRecords(file, options) : tsvRecords(file, options);
+    let header: string[] | undefined;
+    for await (const record of records) {
+      const { line, last, cells } = record;
+      if (!header) {
+        header = readHeader(file, record, columns);
+        continue;
+      }
+      if (cells.length > header.length) {
+        throw lineError(
+          file,
+          line,
+          `${cells.length} values for ${header.length} columns. ${
+            delimiter === 'comma'
+              ? 'Put texts with commas in quotes.'
+              : 'Take the tabs out of the texts.'
+          }`,
+        );
+      }
+      const values = new Map<string, unknown>();
+      for (const [i, cell] of cells.entries()) {
+        if (header[i] !== '' && cell.trim() !== '') values.set(header[i]!, cell);
+      }
+      if (cells.some((cell) => cell !== '')) yield { line, last, values };
+    }
+    if (!header) throw new DataError(`${file} is empty.`, { file }, { code: 'table' });
+  }
+  return { columns, rows: rows() };
+}

@@ -1,0 +1,5 @@
+/** Text data on disk (Node). */
+export { MAX_LINE } from './lines.js';
+export * from './read-text-dataset.js';
+export { TEXT_ENDINGS } from './rows.js';
+export { looksLikeText } from './text-layout.js';
