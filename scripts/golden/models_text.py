@@ -1,0 +1,157 @@
+"""Writes test/golden/text/: encoders and decoders with every head (see text_common.py).
+
+python scripts/golden/models_text.py [part of a name ...]
+"""
+
+import sys
+
+import torch
+import transformers as t
+from text_common import ids_of, write_head
+
+WIDTH, VOCABULARY = 16, 61
+CLASSES = 3
+
+ENCODER = dict(
+    vocab_size=VOCABULARY,
+    hidden_size=WIDTH,
+    num_hidden_layers=2,
+    num_attention_heads=4,
+    intermediate_size=24,
+    max_position_embeddings=20,
+)
+LLAMA = dict(
+    vocab_size=VOCABULARY,
+    hidden_size=WIDTH,
+    intermediate_size=24,
+    num_hidden_layers=2,
+    num_attention_heads=4,
+    num_key_value_heads=2,
+    max_position_embeddings=64,
+    pad_token_id=0,
+)
+LLAMA3 = {
+    "rope_type": "llama3",
+    "rope_theta": 100.0,
+    "factor": 8.0,
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 32,
+}
+
+# Class names by head; what the architecture's first heads are called differs.
+ENCODER_HEADS = {
+    "base": "Model",
+    "sequence-classification": "ForSequenceClassification",
+    "token-classification": "ForTokenClassification",
+    "question-answering": "ForQuestionAnswering",
+    "masked-lm": "ForMaskedLM",
+}
+DECODER_HEADS = {**{k: v for k, v in ENCODER_HEADS.items() if k != "masked-lm"}, "causal-lm": "ForCausalLM"}
+
+# What is added to the scores of all keys, or to the logits of all tokens, changes no softmax.
+KEYS = (".key.bias", ".k_lin.bias")
+SPANS = ("qa_outputs.bias", "layer.1.output.LayerNorm.bias", "layer.1.output_layer_norm.bias", "ln_f.bias")
+
+wanted = sys.argv[1:]
+
+
+def want(name):
+    return not wanted or any(w in name for w in wanted)
+
+
+def types(inputs):
+    """The second text of a pair begins in the middle."""
+    mask = inputs["attention_mask"]
+    half = mask.sum(1, keepdim=True) // 2
+    return ((torch.arange(mask.shape[1])[None] >= half) & (mask == 1)).long()
+
+
+def run(name, head, cls, config, pad, typed=False, loss=None, zero=(), options=None):
+    if not want(name):
+        return
+    config = config(CLASSES if head.endswith("classification") else 2)
+    # transformers' own default; fused kernels have no double precision everywhere.
+    config._attn_implementation = "eager"
+    inputs = ids_of(name, VOCABULARY, pad)
+    if typed:
+        inputs["token_type_ids"] = types(inputs)
+    zero = (*zero, *SPANS) if head == "question-answering" else zero
+    write_head(name, head, cls(config, **(options or {})), inputs, CLASSES, loss, zero)
+
+
+def family(model_type, cls, config, heads, pad, **rest):
+    for head, suffix in heads.items():
+        # Without the pooler that only classifiers of whole texts read.
+        options = {"add_pooling_layer": False} if head == "base" and cls in ("Bert", "Roberta", "XLMRoberta") else None
+        made = lambda labels: config(num_labels=labels)
+        name = {"GPT2ForCausalLM": "GPT2LMHeadModel"}.get(cls + suffix, cls + suffix)
+        run(f"{model_type}-{head}", head, getattr(t, name), made, pad, options=options, **rest)
+
+
+with_ = lambda cls, **fields: lambda **more: cls(**{**fields, **more})
+
+bert = with_(t.BertConfig, **ENCODER)
+family("bert", "Bert", bert, ENCODER_HEADS, 0, typed=True, zero=KEYS)
+for loss, problem in (("multi", "multi_label_classification"), ("regression", "regression")):
+    run(
+        f"bert-sequence-classification-{loss}",
+        "sequence-classification",
+        t.BertForSequenceClassification,
+        lambda labels: bert(num_labels=labels, problem_type=problem),
+        0,
+        typed=True,
+        loss=loss,
+        zero=KEYS,
+    )
+for model_type, cls in (("roberta", "Roberta"), ("xlm-roberta", "XLMRoberta")):
+    # RoBERTa's checkpoints have one type of text only.
+    config = with_(getattr(t, cls + "Config"), **ENCODER, type_vocab_size=1)
+    family(model_type, cls, config, ENCODER_HEADS, 1, zero=KEYS)
+distilbert = with_(
+    t.DistilBertConfig, vocab_size=VOCABULARY, dim=WIDTH, hidden_dim=24, n_layers=2, n_heads=4, max_position_embeddings=20
+)
+family("distilbert", "DistilBert", distilbert, ENCODER_HEADS, 0, zero=KEYS)
+gpt2 = with_(
+    t.GPT2Config,
+    vocab_size=VOCABULARY,
+    n_embd=WIDTH,
+    n_layer=2,
+    n_head=4,
+    n_inner=24,
+    n_positions=20,
+    bos_token_id=1,
+    eos_token_id=2,
+    pad_token_id=2,
+)
+# Of the fused bias a third are the keys', so that it as a whole has a gradient.
+family("gpt2", "GPT2", gpt2, DECODER_HEADS, 2)
+run(
+    "gpt2-causal-lm-scaled",
+    "causal-lm",
+    t.GPT2LMHeadModel,
+    lambda labels: gpt2(scale_attn_by_inverse_layer_idx=True, activation_function="gelu", n_inner=None),
+    2,
+)
+family("llama", "Llama", with_(t.LlamaConfig, **LLAMA), DECODER_HEADS, 0)
+run(
+    "llama-causal-lm-llama3",
+    "causal-lm",
+    t.LlamaForCausalLM,
+    # Heads of other than hidden_size / heads channels, every bias, a tied table.
+    lambda labels: t.LlamaConfig(
+        **LLAMA, head_dim=8, rope_parameters=LLAMA3, attention_bias=True, mlp_bias=True, tie_word_embeddings=True
+    ),
+    0,
+)
+run(
+    "llama-causal-lm-linear",
+    "causal-lm",
+    t.LlamaForCausalLM,
+    lambda labels: t.LlamaConfig(
+        **LLAMA, rope_parameters={"rope_type": "linear", "factor": 2.0, "rope_theta": 500.0}, hidden_act="gelu"
+    ),
+    0,
+)
+family("qwen2", "Qwen2", with_(t.Qwen2Config, **LLAMA, tie_word_embeddings=True), DECODER_HEADS, 0)
+family("mistral", "Mistral", with_(t.MistralConfig, **LLAMA, sliding_window=None), DECODER_HEADS, 0)
