@@ -1,0 +1,64 @@
+/** Texts from files of any size, one at a time (Node). */
+import { stat } from 'node:fs/promises';
+import { DataError } from '../../errors.js';
+import type { Skipped } from '../image.js';
+import { neededColumns, recogniseColumns } from './columns.js';
+import { draftOf } from './drafts.js';
+import { readRows } from './rows.js';
+import { readTextLayout } from './text-layout.js';
+
+/** Options of {@link streamTexts}. */
+export interface StreamTextOptions {
+  /** Told of each row that is left out. */
+  readonly onSkip?: ((skipped: Skipped) => void) | undefined;
+  /** Called with the bytes that were read. */
+  readonly progress?: ((done: number, total: number) => void) | undefined;
+}
+
+/**
+ * The texts of a file (`.txt`, `.jsonl`, `.csv`, `.tsv`, `.parquet`; the column `text` or what stands for
+ * it), or of all files to train on in a folder. Memory is bounded by a line (1 MiB of characters), a record, a row
+ * group; the order is that of the files.
+ * @throws DataError (while texts are taken) for no data, for columns without a text, for damaged
+ *   files with file and line
+ * @example
+ * for await (const text of streamTexts('corpus.txt')) await file.append(tokenizer.encode(text));
+ */
+export async function* streamTexts(
+  path: string,
+  { onSkip, progress }: StreamTextOptions = {},
+): AsyncGenerator<string> {
+  const { files, skipped } = await readTextLayout(path);
+  for (const one of skipped) onSkip?.(one);
+  const chosen = files.filter(({ part }) => part === 'train' || part === null);
+  const sizes = await Promise.all(chosen.map(async ({ file }) => (await stat(file)).size));
+  const total = sizes.reduce((a, b) => a + b, 0);
+  let before = 0;
+  for (const [i, { id, file }] of chosen.entries()) {
+    const table = readRows(file, {
+      onFault: (line, reason) => onSkip?.({ id: `${id}:${line}`, reason }),
+      progress: (bytes) => progress?.(before + bytes, total),
+    });
+    let known = -1;
+    let found = recogniseColumns(table.columns, 'language-modeling');
+    for await (const row of table.rows) {
+      // JSON lines may name their columns row by row.
+      if (table.columns.size !== known) {
+        known = table.columns.size;
+        found = recogniseColumns(table.columns, 'language-modeling');
+      }
+      if (!found) {
+        throw new DataError(
+          `${file} has the columns ${[...table.columns].join(', ')}; a stream of texts needs ${neededColumns('language-modeling')}.`,
+          { file, columns: [...table.columns] },
+          { code: 'columns' },
+        );
+      }
+      const place = `${id}:${row.line}`;
+      const draft = draftOf('plain', row, place, found);
+      if ('fault' in draft) onSkip?.({ id: place, reason: draft.fault });
+      else yield draft.make([]).text;
+    }
+    before += sizes[i]!;
+  }
+}
