@@ -64,6 +64,11 @@ export interface TextModelDefinition<C extends TextConfig = TextConfig> {
   readonly heads: Readonly<Partial<Record<TextHead, HeadDefinition<C>>>>;
   /** Older or other names of tensors, replaced in turn before names are compared. */
   readonly renames?: readonly (readonly [RegExp, string])[];
+  /**
+   * Parameters that checkpoints may lack, by path: a copy of another parameter then takes their place, or
+   * (null) their start, which means nothing was learned there.
+   */
+  readonly absent?: Readonly<Record<string, string | null>>;
   /** Tensors of a checkpoint that the model has no use for: counters, copies of tied tables. */
   readonly ignored?: RegExp;
   /** Parameters with one row (or element) a token of the vocabulary. */

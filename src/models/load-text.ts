@@ -126,17 +126,27 @@ async function readText(
   const match = matchText(definition, source.types, expected, head.outputs);
   const isHead = (path: string) => head.parameters?.test(path) ?? false;
   const lacking = match.missing.filter(isHead);
+  const absent = new Map(
+    Object.entries(definition.absent ?? {}).filter(([path]) => match.missing.includes(path)),
+  );
   requireMatch(
-    { ...match, missing: match.missing.filter((path) => !isHead(path)) },
+    { ...match, missing: match.missing.filter((path) => !isHead(path) && !absent.has(path)) },
     `${files.name} as a ${definition.modelType}`,
   );
   const read = await readMatched(match, source, expected);
   // Logits of other labels mean nothing for these, even where there happen to be as many.
   const outputs = relabelled ? [...expected.keys()].filter((p) => head.outputs?.test(p)) : [];
   const untrained = [...new Set([...lacking, ...outputs])];
-  const drawn = initialize(model, seed, (path) => untrained.includes(path));
+  const drawn = initialize(
+    model,
+    seed,
+    (path) => untrained.includes(path) || absent.get(path) === null,
+  );
   const weights: Weights = new Map();
-  for (const path of expected.keys()) weights.set(path, drawn.get(path) ?? read.get(path)!);
+  for (const path of expected.keys()) {
+    const copied = absent.get(path);
+    weights.set(path, drawn.get(path) ?? read.get(copied ?? path)!);
+  }
   return { weights, untrained, unused: match.unused };
 }
 

@@ -14,5 +14,9 @@ export const ARCHITECTURES = {
 
 /** Text architectures by `model_type`; each is loaded on its own. */
 export const TEXT_ARCHITECTURES = {
+  bart: () => import('./bart.js'),
   bert: () => import('./bert.js'),
+  marian: () => import('./marian.js'),
+  mt5: () => import('./mt5.js'),
+  t5: () => import('./t5.js'),
 };

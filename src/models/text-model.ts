@@ -19,6 +19,8 @@ export const TEXT_INPUTS = {
   /** What the decoder of an encoder-decoder reads. */
   decoderIds: 'decoder_input_ids',
   decoderMask: 'decoder_attention_mask',
+  /** Position of each token of the decoder; counted from the left by default. */
+  decoderPositions: 'decoder_position_ids',
   /** What the encoder of an encoder-decoder has given, [batch, tokens, width]: used in its place. */
   encoded: 'encoder_hidden_states',
   /** int32 [count]: places in [batch * tokens] whose words a language model is asked for; all by default. */
