@@ -1,0 +1,308 @@
+/** A tokenizer from the content of a tokenizer.json. */
+import { ConfigError } from '../../errors.js';
+import { type AddedToken, addedTokenSplitter, readAddedTokens } from './added-tokens.js';
+import { alignedText, endAt, startAt } from './aligned-text.js';
+import { readBpe } from './bpe.js';
+import { cleanUpSpaces, readDecoder } from './decoders.js';
+import { byType, type JsonObject, objectField } from './fields.js';
+import type { TokenModel } from './model.js';
+import { readNormalizer } from './normalizers.js';
+import { addedCount, type PostProcessor, readPostProcessor } from './post-processor.js';
+import { readPreTokenizer } from './pre-tokenizers.js';
+import { specialTokens, specialTokensMap } from './special-tokens.js';
+import type { EncodeOptions, Encoding, Span, Tokenizer } from './tokenizer.js';
+import { type TextLength, truncatedLengths } from './truncate.js';
+import { readUnigram } from './unigram.js';
+import { readWordLevel, readWordPiece } from './word-piece.js';
+
+/** The files of a tokenizer, parsed. */
+export interface TokenizerFiles {
+  /** tokenizer.json. */
+  readonly tokenizer: JsonObject;
+  /** tokenizer_config.json; `{}` when there is none. */
+  readonly config?: JsonObject;
+  /** special_tokens_map.json. */
+  readonly specialTokensMap?: JsonObject;
+}
+
+/** transformers writes 1e30 where a model has no limit. */
+const MAX_SENSIBLE_LENGTH = 1e9;
+/** The alphabet's character for a space byte. */
+const SPACE_BYTE = '\u0120';
+const WHITE = /\p{White_Space}/u;
+
+/** Tokens of one text before special ones are added. */
+interface TextTokens extends TextLength {
+  readonly ids: number[];
+  readonly starts: number[];
+  readonly ends: number[];
+  readonly wordIds: number[];
+}
+
+const MODELS: Readonly<Record<string, (config: JsonObject, field: string) => TokenModel>> = {
+  WordPiece: readWordPiece,
+  WordLevel: readWordLevel,
+  BPE: readBpe,
+  Unigram: readUnigram,
+};
+
+/** Files of before 2021 name no type. */
+function readModel(value: unknown): TokenModel {
+  const config = objectField(value, 'model');
+  const guessed = Array.isArray(config.vocab)
+    ? 'Unigram'
+    : config.merges !== undefined
+      ? 'BPE'
+      : config.continuing_subword_prefix !== undefined
+        ? 'WordPiece'
+        : undefined;
+  return byType(config.type == null ? { ...config, type: guessed } : config, 'model', MODELS);
+}
+
+const optional = <T>(value: unknown, field: string, read: (c: JsonObject, f: string) => T) =>
+  value === undefined || value === null ? null : read(objectField(value, field), field);
+
+/** White space at the ends of a token of a byte-level model; one character is one unit. */
+function blanks(token: string): readonly [leading: number, trailing: number] {
+  const blank = (char: string | undefined) =>
+    char !== undefined && (char === SPACE_BYTE || WHITE.test(char));
+  let leading = 0;
+  while (leading < token.length && blank(token[leading])) leading++;
+  let trailing = 0;
+  while (trailing < token.length && blank(token[token.length - 1 - trailing])) trailing++;
+  return [leading, trailing];
+}
+
+/** Takes the white space out of ranges, as the reference's `process_offsets` does. */
+function trimRanges(
+  text: TextTokens,
+  tokenOf: (id: number) => string | undefined,
+  { addPrefixSpace }: NonNullable<PostProcessor['trim']>,
+): void {
+  const { ids, starts, ends } = text;
+  for (let i = 0; i < ids.length; i++) {
+    const token = tokenOf(ids[i]!) ?? '';
+    const [before, trailing] = blanks(token);
+    let leading = before;
+    if (leading > 0) {
+      const first = i === 0 || starts[i] === 0;
+      // That one was put there by the pre-tokenizer.
+      if (first && addPrefixSpace && leading === 1) leading = 0;
+      starts[i] = Math.min(starts[i]! + leading, ends[i]!);
+    }
+    if (trailing > 0 && ends[i]! >= trailing) ends[i] = Math.max(ends[i]! - trailing, starts[i]!);
+  }
+}
+
+/**
+ * Makes a tokenizer of what its files hold. Ids, ranges and word ids are those of Hugging Face's
+ * `tokenizers` (the Rust library behind transformers), in UTF-16 units instead of code points.
+ * @throws WeightsError naming the field that is damaged or asks for what is not known here
+ */
+export function createTokenizer(files: TokenizerFiles): Tokenizer {
+  const { tokenizer, config = {} } = files;
+  const model = readModel(tokenizer.model);
+  const normalizer = optional(tokenizer.normalizer, 'normalizer', readNormalizer);
+  const preTokenizer = optional(tokenizer.pre_tokenizer, 'pre_tokenizer', readPreTokenizer);
+  const post = readPostProcessor(
+    optional(tokenizer.post_processor, 'post_processor', (c) => c),
+    'post_processor',
+  );
+  const decoder = optional(tokenizer.decoder, 'decoder', readDecoder);
+  const added = readAddedTokens(tokenizer.added_tokens, 'added_tokens');
+  const splitAdded = addedTokenSplitter(added, normalizer);
+
+  const addedIds = new Map(added.map((t) => [t.content, t.id]));
+  const addedTokens = new Map(added.map((t) => [t.id, t]));
+  const { vocabulary } = model;
+  const idOf = (token: string) => addedIds.get(token) ?? vocabulary.ids.get(token);
+  const tokenOf = (id: number) => addedTokens.get(id)?.content ?? vocabulary.tokens[id];
+  let vocabularySize = vocabulary.tokens.length;
+  for (const { id } of added) vocabularySize = Math.max(vocabularySize, id + 1);
+  const special = specialTokens([config, files.specialTokensMap ?? {}], idOf);
+  const { model_max_length: told } = config;
+  const maxLength =
+    typeof told === 'number' && told >= 1 && told < MAX_SENSIBLE_LENGTH ? Math.floor(told) : null;
+
+  /** Appends the tokens of one text, or one word of it. */
+  const addText = (
+    out: TextTokens & { total: number; made: number },
+    text: string,
+    word: number | null,
+    limit: number,
+  ): void => {
+    let index = 0;
+    // The reference stops after the piece that reaches the limit.
+    let stopped = out.made >= limit && word === null;
+    let made = 0;
+    for (const { part, token } of splitAdded(alignedText(text))) {
+      if (token !== null) {
+        out.ids.push(token);
+        out.starts.push(startAt(part, 0));
+        out.ends.push(endAt(part, part.text.length));
+        out.wordIds.push(word ?? index);
+        index++;
+        if (!stopped) made++;
+        continue;
+      }
+      for (const piece of preTokenizer ? preTokenizer(part) : [part]) {
+        const { ids, starts, ends } = model.tokenize(piece.text);
+        for (let i = 0; i < ids.length; i++) {
+          out.ids.push(ids[i]!);
+          out.starts.push(startAt(piece, starts[i]!));
+          out.ends.push(endAt(piece, ends[i]!));
+          out.wordIds.push(word ?? index);
+        }
+        index++;
+        if (!stopped) {
+          made += ids.length;
+          stopped = made >= limit;
+        }
+      }
+    }
+    out.made += made;
+    out.total = out.ids.length;
+  };
+
+  const tokensOf = (texts: readonly string[], areWords: boolean, limit: number): TextTokens => {
+    const out = { ids: [], starts: [], ends: [], wordIds: [], total: 0, made: 0 };
+    texts.forEach((text, i) => {
+      addText(out, text, areWords ? i : null, limit);
+    });
+    return out;
+  };
+
+  const truncated = (
+    texts: readonly TextTokens[],
+    options: EncodeOptions,
+  ): { kept: readonly number[]; lost: number; addSpecial: boolean } => {
+    const {
+      maxLength: most,
+      truncate = 'longest-first',
+      addSpecialTokens: addSpecial = true,
+    } = options;
+    const total = texts.reduce((n, t) => n + t.total, 0);
+    if (most === undefined) return { kept: texts.map((t) => t.total), lost: 0, addSpecial };
+    const template = texts.length > 1 ? post.pair : post.single;
+    const specials = addSpecial ? addedCount(template) : 0;
+    if (!Number.isInteger(most) || most < specials) {
+      throw new ConfigError(
+        `maxLength is ${most}, but this tokenizer adds ${specials} special tokens; expected a whole number of at least that.`,
+        { maxLength: most, specials },
+      );
+    }
+    const kept = truncatedLengths(texts, most - specials, truncate);
+    return { kept, lost: total - kept.reduce((a, b) => a + b, 0), addSpecial };
+  };
+
+  const encodeTexts = (texts: readonly TextTokens[], options: EncodeOptions): Encoding => {
+    const { kept, lost, addSpecial } = truncated(texts, options);
+    if (post.trim) for (const text of texts) trimRanges(text, tokenOf, post.trim);
+    const ids: number[] = [];
+    const typeIds: number[] = [];
+    const offsets: (Span | null)[] = [];
+    const wordIds: (number | null)[] = [];
+    const sequenceIds: (number | null)[] = [];
+    for (const part of texts.length > 1 ? post.pair : post.single) {
+      if ('text' in part) {
+        const text = texts[part.text]!;
+        for (let i = 0; i < kept[part.text]!; i++) {
+          ids.push(text.ids[i]!);
+          typeIds.push(part.typeId);
+          offsets.push([text.starts[i]!, text.ends[i]!]);
+          wordIds.push(text.wordIds[i]!);
+          sequenceIds.push(part.text);
+        }
+      } else if (addSpecial) {
+        for (const id of part.ids) {
+          ids.push(id);
+          typeIds.push(part.typeId);
+          offsets.push(null);
+          wordIds.push(null);
+          sequenceIds.push(null);
+        }
+      }
+    }
+    return { ids, typeIds, offsets, wordIds, sequenceIds, truncated: lost };
+  };
+
+  const read = (text: string, options: EncodeOptions): TextTokens[] => {
+    const limit = options.maxLength ?? Number.POSITIVE_INFINITY;
+    const { pair, truncate } = options;
+    const texts = [
+      tokensOf([text], false, truncate === 'second' ? Number.POSITIVE_INFINITY : limit),
+    ];
+    if (pair !== undefined) texts.push(tokensOf([pair], false, limit));
+    else if (truncate === 'second') {
+      throw new ConfigError("truncate is 'second', but there is no second text.", { truncate });
+    }
+    return texts;
+  };
+
+  return {
+    vocabularySize,
+    special,
+    maxLength,
+    encode: (text, options = {}) => encodeTexts(read(text, options), options),
+    encodeWords: (words, options = {}) =>
+      encodeTexts([tokensOf(words, true, Number.POSITIVE_INFINITY)], options),
+    ids(text, options = {}) {
+      const texts = read(text, options);
+      const { kept, addSpecial } = truncated(texts, options);
+      const out: number[] = [];
+      for (const part of texts.length > 1 ? post.pair : post.single) {
+        if ('ids' in part) {
+          if (addSpecial) out.push(...part.ids);
+          continue;
+        }
+        const { ids } = texts[part.text]!;
+        for (let i = 0; i < kept[part.text]!; i++) out.push(ids[i]!);
+      }
+      return out;
+    },
+    decode(ids, { skipSpecialTokens = false } = {}) {
+      const tokens: string[] = [];
+      for (const id of ids) {
+        const token = tokenOf(id);
+        if (token === undefined) continue;
+        if (skipSpecialTokens && addedTokens.get(id)?.special) continue;
+        tokens.push(token);
+      }
+      if (tokens.length === 0) return '';
+      const text = decoder ? decoder(tokens).join('') : tokens.join(' ');
+      return config.clean_up_tokenization_spaces === true ? cleanUpSpaces(text) : text;
+    },
+    tokenOf,
+    idOf,
+    files() {
+      const names = specialTokensMap(special, tokenOf);
+      const saved = {
+        ...config,
+        ...names,
+        tokenizer_class: config.tokenizer_class ?? 'PreTrainedTokenizerFast',
+      };
+      const json = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`;
+      return new Map([
+        ['tokenizer.json', JSON.stringify({ ...tokenizer, truncation: null, padding: null })],
+        ['tokenizer_config.json', json(saved)],
+        ['special_tokens_map.json', json(names)],
+      ]);
+    },
+    withTokens(tokens, { special: isSpecial = false } = {}) {
+      const fresh = [...new Set(tokens)].filter((t) => t !== '' && idOf(t) === undefined);
+      const entries: AddedToken[] = fresh.map((content, i) => ({
+        id: vocabularySize + i,
+        content,
+        single_word: false,
+        lstrip: false,
+        rstrip: false,
+        normalized: !isSpecial,
+        special: isSpecial,
+      }));
+      return createTokenizer({
+        ...files,
+        tokenizer: { ...tokenizer, added_tokens: [...added, ...entries] },
+      });
+    },
+  };
+}
