@@ -1,8 +1,19 @@
 import { describe, expect, test } from 'vitest';
 import { expectClose } from '../../test/support/compare.js';
 import { testEngine } from '../../test/support/engine.js';
-import { hostTensor, input, type Tensor } from '../graph/index.js';
-import { add, matmul, mul, relu, reshape, sub, sum, transpose } from '../ops/index.js';
+import { constant, hostTensor, input, type Tensor } from '../graph/index.js';
+import {
+  add,
+  matmul,
+  mul,
+  relu,
+  reshape,
+  scatterND,
+  slice,
+  sub,
+  sum,
+  transpose,
+} from '../ops/index.js';
 import { writableInPlace } from './in-place.js';
 import { StatefulProgram, Variables } from './variables.js';
 
@@ -151,5 +162,43 @@ describe('in-place updates', () => {
     const next = sub(w, mul(same, 0.5));
     expect(writableInPlace(new Map([[w, next]]), [], 'cpu')).toEqual(new Set([w]));
     expect(writableInPlace(new Map([[w, next]]), [relu(same)], 'cpu')).toEqual(new Set());
+  });
+
+  test('a scatter writes over what it scatters into, and only then', async () => {
+    const w = input('w', 'float32', [SIZE, SIZE]);
+    const x = input('x', 'float32', [SIZE, SIZE]);
+    const rows = constant([2, 0], 'int64', [2, 1]);
+    const firstRows = slice(x, { starts: [0], ends: [2], axes: [0] });
+    const next = scatterND(w, rows, firstRows);
+    const { variables, program } = await stateful(
+      { y: sum(next) },
+      new Map([[w, next]]),
+      new Map([[w, start]]),
+    );
+    expect(program.updatedInPlace).toEqual(['w']);
+    const buffer = variables.buffer(w);
+    const want = [...start.data];
+    for (let run = 0; run < 2; run++) {
+      await program.run({ x: batch });
+      for (let i = 0; i < SIZE; i++) {
+        want[2 * SIZE + i] = batch.data[i]!;
+        want[i] = batch.data[SIZE + i]!;
+      }
+      expect([...(await variables.read(w)).data]).toEqual(want);
+    }
+    expect(variables.buffer(w)).toBe(buffer);
+
+    const inPlace = (result: Tensor) => writableInPlace(new Map([[w, result]]), [], 'cpu').size;
+    expect(inPlace(next)).toBe(1);
+    // The updates are read from the memory that is written.
+    expect(
+      inPlace(scatterND(w, constant([0, 1, 2, 3], 'int64', [SIZE, 1]), reshape(w, [SIZE, SIZE]))),
+    ).toBe(0);
+    expect(inPlace(scatterND(w, constant([0, 1, 2, 3], 'int64', [SIZE, 1]), w))).toBe(0);
+    // What is written into is another tensor, and the variable is read.
+    expect(inPlace(scatterND(x, constant([0, 1, 2, 3], 'int64', [SIZE, 1]), w))).toBe(0);
+    expect(writableInPlace(new Map([[w, next]]), [], 'webgpu').size).toBe(0);
+    // Somebody reads the old value after the writer may have run.
+    expect(writableInPlace(new Map([[w, next]]), [relu(w)], 'cpu').size).toBe(0);
   });
 });

@@ -33,6 +33,18 @@ function mayAlias(node: Node): boolean {
   );
 }
 
+/**
+ * Whether `writer`, which reads `variable`, may write its result over it.
+ * @param shared what may lie in the memory of `variable`
+ */
+function writesOver(writer: Node, variable: Tensor, shared: ReadonlySet<Tensor>): boolean {
+  const { elementwise, overwrites } = writer.op.spec;
+  if (elementwise) return writer.inputs.includes(variable);
+  if (overwrites === undefined || writer.inputs[overwrites] !== variable) return false;
+  // It reads the others while it writes.
+  return writer.inputs.every((t, i) => i === overwrites || !shared.has(t));
+}
+
 function consumersOf(order: readonly Node[]): Map<Tensor, Node[]> {
   const consumers = new Map<Tensor, Node[]>();
   for (const node of order) {
@@ -79,7 +91,9 @@ export function writableInPlace(
     // same buffer on; null when a result is itself such a view.
     let readers: Set<Node> | null = new Set();
     const views = [variable];
+    const shared = new Set<Tensor>();
     for (let t = views.pop(); t && readers; t = views.pop()) {
+      shared.add(t);
       if (fetched.has(t)) readers = null;
       for (const node of consumers.get(t) ?? []) {
         readers?.add(node);
@@ -95,9 +109,8 @@ export function writableInPlace(
     if (mayAlias(writer) || writer.inputs.length === 0) continue;
     if (readers.has(writer)) {
       // WebGPU forbids one buffer as read-only and writable binding of the same dispatch.
-      if (target === 'webgpu' || !writer.op.spec.elementwise) continue;
+      if (target === 'webgpu' || !writesOver(writer, variable, shared)) continue;
       if (!sameShape(next.shape, variable.shape)) continue;
-      if (!writer.inputs.includes(variable)) continue;
     }
     const before = ancestorsOf(writer);
     if ([...readers].every((node) => node === writer || before.has(node))) safe.add(variable);

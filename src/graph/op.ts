@@ -151,6 +151,11 @@ export interface OpSpec<A> {
    * an operation may write over the input it reads.
    */
   readonly elementwise?: boolean;
+  /**
+   * Which input the only output is, but for the places that the other inputs say: such an operation may
+   * write over that input, where no other input lies in the same memory.
+   */
+  readonly overwrites?: number;
   /** Nodes that an elementwise operation's ONNX form takes, each a pass over memory. Default 1. */
   readonly passes?: number;
   /** Never merged with an equal node (recomputation barriers). */

@@ -21,7 +21,7 @@ class Attention extends Module {
   readonly v_proj: Linear;
   readonly q_proj: Linear;
   readonly out_proj: Linear;
-  private readonly heads: number;
+  readonly heads: number;
   private readonly rate: number;
 
   constructor(config: BartConfig, heads: number) {
@@ -84,7 +84,7 @@ class EncoderLayer extends Module {
   }
 
   protected toItself(x: Tensor, bias: Tensor | null, context: Context): Tensor {
-    const seen = ownTokens(this.self_attn.keysValues(x), context);
+    const seen = ownTokens(this.self_attn.keysValues(x), this.self_attn.heads, context);
     const y = this.self_attn.over(x, seen, bias, context);
     return this.self_attn_layer_norm.forward(this.around(x, y, context));
   }
@@ -111,8 +111,9 @@ class DecoderLayer extends EncoderLayer {
 
   override over(x: Tensor, { encoded, crossBias, selfBias }: Sources, context: Context): Tensor {
     const y = this.toItself(x, selfBias, context);
-    const seen = sourceTokens(() => this.encoder_attn.keysValues(encoded), context);
-    const z = this.encoder_attn.over(y, seen, crossBias, context);
+    const { encoder_attn: attention } = this;
+    const seen = sourceTokens(() => attention.keysValues(encoded), attention.heads, context);
+    const z = attention.over(y, seen, crossBias, context);
     const normed = this.encoder_attn_layer_norm.forward(this.around(y, z, context));
     return this.feedForward(normed, context);
   }

@@ -22,13 +22,13 @@ export interface KeysValues {
 }
 
 /** Keys and values of the decoder's own tokens, with those of earlier passes. */
-export function ownTokens(made: KeysValues, context: Context): KeysValues {
-  return context.cache?.append(made.key, made.value) ?? made;
+export function ownTokens(made: KeysValues, heads: number, context: Context): KeysValues {
+  return context.cache?.append(made.key, made.value, heads) ?? made;
 }
 
 /** Keys and values of the encoder's tokens: made once, however many tokens follow. */
-export function sourceTokens(make: () => KeysValues, context: Context): KeysValues {
-  return context.cache?.fixed(make) ?? make();
+export function sourceTokens(make: () => KeysValues, heads: number, context: Context): KeysValues {
+  return context.cache?.fixed(make, heads) ?? make();
 }
 
 /** Hides padded source tokens. */

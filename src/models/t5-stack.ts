@@ -51,7 +51,7 @@ class T5Attention extends Module {
   readonly o: Linear;
   /** Only the first layer of a stack has it; all layers read it. */
   readonly relative_attention_bias: Embedding | null;
-  private readonly heads: number;
+  readonly heads: number;
   private readonly rate: number;
 
   constructor(config: T5Config, { relative }: { readonly relative: boolean }) {
@@ -116,7 +116,10 @@ class SelfAttentionPart extends Part {
     const { SelfAttention: attention } = this;
     return this.around(
       x,
-      (y) => attention.over(y, ownTokens(attention.keysValues(y), context), bias, context),
+      (y) => {
+        const seen = ownTokens(attention.keysValues(y), attention.heads, context);
+        return attention.over(y, seen, bias, context);
+      },
       context,
     );
   }
@@ -136,7 +139,7 @@ class CrossAttentionPart extends Part {
 
   over(x: Tensor, { encoded, crossBias }: Sources, context: Context): Tensor {
     const { EncDecAttention: attention } = this;
-    const seen = sourceTokens(() => attention.keysValues(encoded), context);
+    const seen = sourceTokens(() => attention.keysValues(encoded), attention.heads, context);
     return this.around(x, (y) => attention.over(y, seen, crossBias, context), context);
   }
 }

@@ -3,14 +3,41 @@
  * pass over one token. The buffers are variables of a program: written in place, never handed over.
  */
 import { ConfigError } from '../errors.js';
-import { constantOf, hostTensor, input, type Tensor } from '../graph/index.js';
-import { equal, expand, pad, reshape, where } from '../ops/index.js';
+import { constant, input, type Tensor } from '../graph/index.js';
+import { add, cast, mul, pad, reshape, scatterND, transpose } from '../ops/index.js';
 
-/** Where one attention keeps its keys and values. */
+/**
+ * Where one attention keeps its keys and values, head by head: as the products over them read them, so that
+ * no step has to bring the whole buffer into another order.
+ */
 export interface CacheSlot {
-  /** [batch, capacity, channels] */
+  /** [batch, heads, capacity, channels of a head] */
   readonly key: Tensor;
   readonly value: Tensor;
+  /** The contents stay as they are once the prompt was read: those of an encoder's tokens. */
+  readonly fixed: boolean;
+}
+
+/** [batch, tokens, heads * size] to [batch, heads, tokens, size]. */
+function byHead(x: Tensor, heads: number): Tensor {
+  const [batch, tokens, width] = x.shape as [number, number, number];
+  return transpose(reshape(x, [batch, tokens, heads, width / heads]), [0, 2, 1, 3]);
+}
+
+/** The inverse of {@link byHead}; attention splits heads again, and the two cancel out. */
+function joined(x: Tensor): Tensor {
+  const [batch, heads, tokens, size] = x.shape as [number, number, number, number];
+  return reshape(transpose(x, [0, 2, 1, 3]), [batch, tokens, heads * size]);
+}
+
+/** `buffer` [batch, heads, capacity, size] with `x` [batch, heads, 1, size] at `position` int32 []. */
+function writtenAt(buffer: Tensor, x: Tensor, position: Tensor): Tensor {
+  const [batch, heads, , size] = buffer.shape as [number, number, number, number];
+  const rows = batch * heads;
+  const first = Array.from({ length: rows }, (_, i) => [Math.floor(i / heads), i % heads, 0]);
+  const moved = mul(cast(position, 'int64'), constant([0, 0, 1], 'int64', [1, 3]));
+  const places = add(constant(first.flat(), 'int64', [rows, 3]), moved);
+  return scatterND(buffer, places, reshape(x, [rows, size]));
 }
 
 let nextCache = 0;
@@ -37,13 +64,18 @@ export class AttentionCache {
     return new CachePass(this, position);
   }
 
-  /** The slot of the attention that asks as number `site`. */
-  slot(site: number, key: Tensor, value: Tensor, capacity: number): CacheSlot {
+  /** The slot of the attention that asks as number `site`; `key` and `value` are [batch, heads, tokens, size]. */
+  slot(site: number, key: Tensor, value: Tensor, fixed: boolean): CacheSlot {
     const known = this.slots[site];
     if (known) return known;
-    const of = (part: string, { dtype, shape: [batch, , channels] }: Tensor) =>
-      input(`${this.name}:${site}:${part}`, dtype, [batch!, capacity, channels!]);
-    const made = { key: of('key', key), value: of('value', value) };
+    const of = (part: string, { dtype, shape: [batch, heads, tokens, size] }: Tensor) =>
+      input(`${this.name}:${site}:${part}`, dtype, [
+        batch!,
+        heads!,
+        fixed ? tokens! : this.capacity,
+        size!,
+      ]);
+    const made = { key: of('key', key), value: of('value', value), fixed };
     this.slots[site] = made;
     return made;
   }
@@ -70,61 +102,53 @@ export class CachePass {
   /**
    * Keeps the keys and values [batch, tokens, channels] of new tokens, and gives those to attend to:
    * of the prompt itself, or of the whole buffer, [batch, capacity, channels].
+   * @param heads of keys and values
    */
-  append(key: Tensor, value: Tensor): { key: Tensor; value: Tensor } {
+  append(key: Tensor, value: Tensor, heads: number): { key: Tensor; value: Tensor } {
     const { capacity } = this.cache;
+    const { position } = this;
     const tokens = key.shape[1]!;
-    if (tokens > capacity || (this.position && tokens !== 1)) {
+    if (tokens > capacity || (position && tokens !== 1)) {
       throw new ConfigError(
-        `AttentionCache: ${tokens} new tokens do not fit; there is room for ${this.position ? 1 : capacity}.`,
+        `AttentionCache: ${tokens} new tokens do not fit; there is room for ${position ? 1 : capacity}.`,
         { tokens, capacity },
       );
     }
-    const slot = this.cache.slot(this.site++, key, value, capacity);
-    const { position } = this;
+    const split = { key: byHead(key, heads), value: byHead(value, heads) };
+    const slot = this.cache.slot(this.site++, split.key, split.value, false);
     if (!position) {
-      const rest = [
-        [0, 0],
-        [0, capacity - tokens],
-        [0, 0],
-      ] as const;
-      this.updates.set(slot.key, pad(key, rest));
-      this.updates.set(slot.value, pad(value, rest));
+      const free = [0, capacity - tokens] as const;
+      const padded = (x: Tensor) => pad(x, [[0, 0], [0, 0], free, [0, 0]]);
+      this.updates.set(slot.key, padded(split.key));
+      this.updates.set(slot.value, padded(split.value));
       return { key, value };
     }
-    const places = constantOf(
-      hostTensor(
-        'int32',
-        [capacity],
-        Array.from({ length: capacity }, (_, i) => i),
-      ),
-    );
-    const here = reshape(equal(places, expand(reshape(position, [1]), [capacity])), [
-      1,
-      capacity,
-      1,
-    ]);
-    const written = { key: where(here, key, slot.key), value: where(here, value, slot.value) };
+    const written = {
+      key: writtenAt(slot.key, split.key, position),
+      value: writtenAt(slot.value, split.value, position),
+    };
     this.updates.set(slot.key, written.key);
     this.updates.set(slot.value, written.value);
-    return written;
+    return { key: joined(written.key), value: joined(written.value) };
   }
 
   /**
    * Keys and values that never change, as those of an encoder's tokens: computed with the prompt, read
    * from the buffer afterwards.
+   * @param heads of keys and values
    */
-  fixed(make: () => { key: Tensor; value: Tensor }): { key: Tensor; value: Tensor } {
+  fixed(make: () => { key: Tensor; value: Tensor }, heads: number): { key: Tensor; value: Tensor } {
     const known = this.cache.slots[this.site];
-    if (this.stepping && known) {
+    if (this.stepping) {
+      if (!known) throw new ConfigError('AttentionCache: trace the pass over the prompt first.');
       this.site++;
-      return known;
+      return { key: joined(known.key), value: joined(known.value) };
     }
     const made = make();
-    const slot = this.cache.slot(this.site++, made.key, made.value, made.key.shape[1]!);
-    if (this.stepping) return slot;
-    this.updates.set(slot.key, made.key);
-    this.updates.set(slot.value, made.value);
+    const split = { key: byHead(made.key, heads), value: byHead(made.value, heads) };
+    const slot = this.cache.slot(this.site++, split.key, split.value, true);
+    this.updates.set(slot.key, split.key);
+    this.updates.set(slot.value, split.value);
     return made;
   }
 }

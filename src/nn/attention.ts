@@ -1,18 +1,7 @@
 /** Scaled dot-product attention with several heads, and the masks that it reads. */
 import { ShapeError } from '../errors.js';
 import { constantOf, hostTensor, type Tensor, withScope } from '../graph/index.js';
-import {
-  add,
-  cast,
-  dropout,
-  expand,
-  matmul,
-  mul,
-  reshape,
-  softmax,
-  sub,
-  transpose,
-} from '../ops/index.js';
+import { add, cast, dropout, matmul, mul, reshape, softmax, sub, transpose } from '../ops/index.js';
 import type { Context } from './module.js';
 
 /**
@@ -56,15 +45,6 @@ export function splitHeads(x: Tensor, heads: number): Tensor {
   return reshape(x, [batch, tokens, heads, width / heads]);
 }
 
-/** Repeats each head of [batch, tokens, keyHeads, size] for the queries that share it. */
-function repeatHeads(x: Tensor, heads: number): Tensor {
-  const [batch, tokens, keyHeads, size] = x.shape as [number, number, number, number];
-  if (keyHeads === heads) return x;
-  const shared = [batch, tokens, keyHeads, heads / keyHeads, size];
-  const grouped = reshape(x, [batch, tokens, keyHeads, 1, size]);
-  return reshape(expand(grouped, shared), [batch, tokens, heads, size]);
-}
-
 /**
  * softmax(scale Q K^T + bias) V, head by head: [batch, queries, heads * valueSize].
  * Source: Vaswani et al., "Attention is all you need", 2017; shared heads: Ainslie et al., "GQA", 2023.
@@ -80,13 +60,23 @@ export function attend(
     // Scaling the queries, which are smaller than the scores, gives the same product.
     const scaled = scale === 1 ? query : mul(query, scale ?? headSize ** -0.5);
     const q = transpose(splitHeads(scaled, heads), [0, 2, 1, 3]);
-    const k = transpose(repeatHeads(splitHeads(key, keyHeads), heads), [0, 2, 3, 1]);
-    const v = transpose(repeatHeads(splitHeads(value, keyHeads), heads), [0, 2, 1, 3]);
-    const product = matmul(q, k);
+    const k = transpose(splitHeads(key, keyHeads), [0, 2, 3, 1]);
+    const v = transpose(splitHeads(value, keyHeads), [0, 2, 1, 3]);
+    const [batch, , queries] = q.shape as [number, number, number, number];
+    const [, , keys, size] = v.shape as [number, number, number, number];
+    // The queries that share a head of keys lie side by side: its keys are multiplied with all of them at
+    // once, and copied for none.
+    const shared = (queries * heads) / keyHeads;
+    const product = reshape(matmul(reshape(q, [batch, keyHeads, shared, headSize]), k), [
+      batch,
+      heads,
+      queries,
+      keys,
+    ]);
     let weights = softmax(bias ? add(product, bias) : product);
     if (context.training && rate > 0) weights = dropout(weights, rate, context.randomKey());
-    const y = transpose(matmul(weights, v), [0, 2, 1, 3]);
-    const [batch, queries, , size] = y.shape as [number, number, number, number];
+    const mixed = matmul(reshape(weights, [batch, keyHeads, shared, keys]), v);
+    const y = transpose(reshape(mixed, [batch, heads, queries, size]), [0, 2, 1, 3]);
     return reshape(y, [batch, queries, heads * size]);
   });
 }

@@ -198,6 +198,7 @@ export const scatterNDOp = defineOp<undefined>({
       'ScatterND',
       inputs.map((t) => emit.name(t)),
     ),
+  overwrites: 0,
 });
 
 function checkScatterND(x: TensorType, indices: TensorType, updates: TensorType) {
