@@ -123,6 +123,9 @@ def write(name, head, model, inputs, loss, labels, zero=(), seed=0):
     model = without_padding_rows(model).double().eval()
     randomize(model, seed)
     saved = saved_names(model)
+    # A tied table goes by the one of its names that is saved.
+    names = {id(p): n for n, p in model.named_parameters(remove_duplicate=False) if n in saved}
+    layout = [[names[id(p)], list(p.shape)] for p in model.parameters()]
     labels = to(labels, torch.float64)
     got, grads = compute(model, inputs, loss, labels)
     dead = [n for n, g in grads.items() if g.abs().max() < 1e-7 and not any(z in n for z in zero)]
@@ -154,7 +157,7 @@ def write(name, head, model, inputs, loss, labels, zero=(), seed=0):
             "architecture": type(model).__name__,
             "loss": loss,
             "config": json.dumps(config),
-            "layout": json.dumps([[n, list(p.shape)] for n, p in model.named_parameters()], separators=(",", ":")),
+            "layout": json.dumps(layout, separators=(",", ":")),
             "saved": json.dumps(saved, separators=(",", ":")),
         },
     )

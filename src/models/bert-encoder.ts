@@ -1,6 +1,5 @@
 /** The encoder that BERT, RoBERTa and XLM-RoBERTa share, under the names of their checkpoints. */
-import type { Tensor } from '../graph/index.js';
-import { withScope } from '../graph/index.js';
+import { type Tensor, withScope } from '../graph/index.js';
 import {
   attend,
   type Context,
@@ -9,103 +8,15 @@ import {
   LayerNorm,
   Linear,
   Module,
-  normalInit,
   paddingBias,
 } from '../nn/index.js';
-import { add, embedding, reshape, slice } from '../ops/index.js';
-import { ConfigFields } from './config-fields.js';
-import type { RawConfig } from './define-model.js';
-import type { TextConfig } from './define-text-model.js';
-import { HIDDEN_ACTS, type HiddenAct, hiddenAct } from './hidden-act.js';
+import { add, embedding, slice } from '../ops/index.js';
+import type { BertConfig } from './bert-config.js';
+import { TextTrunk } from './headed-text-model.js';
+import { hiddenAct } from './hidden-act.js';
 import type { BatchTensors } from './network.js';
-import { startFrom } from './start.js';
-import { MAX_LAYERS, MAX_VOCABULARY, RATE, type TokenDefaults, textFields } from './text-config.js';
+import { startText } from './start.js';
 import { batchTensor, TEXT_INPUTS } from './text-model.js';
-
-/** Configuration of BERT and its kin. */
-export interface BertConfig extends TextConfig {
-  /** Attention heads; they divide `hiddenSize` evenly. */
-  readonly heads: number;
-  readonly intermediateSize: number;
-  readonly activation: HiddenAct;
-  readonly hiddenDropout: number;
-  readonly attentionDropout: number;
-  /** Before the last layer of a classifier. */
-  readonly classifierDropout: number;
-  readonly positions: number;
-  readonly typeVocabularySize: number;
-  readonly initializerRange: number;
-  readonly layerNormEpsilon: number;
-  readonly tiedEmbeddings: boolean;
-}
-
-/** Where the architectures' defaults differ. */
-export interface BertDefaults {
-  readonly vocabularySize: number;
-  readonly positions: number;
-  readonly typeVocabularySize: number;
-  readonly layerNormEpsilon: number;
-  readonly tokens: TokenDefaults;
-  /** Rows of the position table that no token takes. */
-  readonly unusedPositions: (padToken: number) => number;
-}
-
-/** Reads the fields that the architectures share. @throws ConfigError naming what does not fit */
-export function parseBert(modelType: string, raw: RawConfig, defaults: BertDefaults): BertConfig {
-  const fields = new ConfigFields(modelType, raw);
-  const hiddenSize = fields.integer('hidden_size', 768);
-  const heads = fields.integer('num_attention_heads', 12);
-  if (hiddenSize % heads !== 0) {
-    fields.fail('num_attention_heads', `a divisor of hidden_size, which is ${hiddenSize}`);
-  }
-  fields.choice('position_embedding_type', ['absolute'], 'absolute');
-  if (fields.flag('is_decoder', false)) fields.fail('is_decoder', 'false: only encoders are built');
-  const positions = fields.integer('max_position_embeddings', defaults.positions);
-  const text = textFields(fields, raw, defaults.tokens);
-  const maxTokens = positions - defaults.unusedPositions(text.padToken ?? 0);
-  if (maxTokens < 1)
-    fields.fail('max_position_embeddings', 'more positions than the padding takes');
-  const hiddenDropout = fields.number('hidden_dropout_prob', 0.1, RATE);
-  return {
-    ...text,
-    vocabularySize: fields.integer('vocab_size', defaults.vocabularySize, { max: MAX_VOCABULARY }),
-    maxTokens,
-    hiddenSize,
-    layers: fields.integer('num_hidden_layers', 12, { max: MAX_LAYERS }),
-    heads,
-    intermediateSize: fields.integer('intermediate_size', 3072),
-    activation: fields.choice('hidden_act', HIDDEN_ACTS, 'gelu'),
-    hiddenDropout,
-    attentionDropout: fields.number('attention_probs_dropout_prob', 0.1, RATE),
-    classifierDropout: fields.number('classifier_dropout', hiddenDropout, RATE),
-    positions,
-    typeVocabularySize: fields.integer('type_vocab_size', defaults.typeVocabularySize),
-    initializerRange: fields.number('initializer_range', 0.02, { min: 0 }),
-    layerNormEpsilon: fields.number('layer_norm_eps', defaults.layerNormEpsilon, { min: 0 }),
-    tiedEmbeddings: fields.flag('tie_word_embeddings', true),
-  };
-}
-
-/** The inverse of {@link parseBert}. */
-export function writeBert(config: BertConfig): RawConfig {
-  return {
-    vocab_size: config.vocabularySize,
-    hidden_size: config.hiddenSize,
-    num_hidden_layers: config.layers,
-    num_attention_heads: config.heads,
-    intermediate_size: config.intermediateSize,
-    hidden_act: config.activation,
-    hidden_dropout_prob: config.hiddenDropout,
-    attention_probs_dropout_prob: config.attentionDropout,
-    classifier_dropout: config.classifierDropout,
-    max_position_embeddings: config.positions,
-    type_vocab_size: config.typeVocabularySize,
-    initializer_range: config.initializerRange,
-    layer_norm_eps: config.layerNormEpsilon,
-    position_embedding_type: 'absolute',
-    tie_word_embeddings: config.tiedEmbeddings,
-  };
-}
 
 class Embeddings extends Module {
   readonly word_embeddings: Embedding;
@@ -285,53 +196,47 @@ export class Pooler extends Module {
   }
 }
 
+/** How a {@link BertEncoder} differs between architectures and heads. */
+export interface BertEncoderOptions {
+  /** Only classifiers of whole texts read the pooler, as part of their head. */
+  readonly pooler?: boolean;
+  /** Positions of the tokens, int32 [batch, tokens]; counted from the left, from 0, by default. */
+  readonly positions?: (batch: BatchTensors) => Tensor;
+}
+
 /** Ids to hidden states [batch, tokens, width]. */
-export class BertEncoder extends Module {
+export class BertEncoder extends TextTrunk {
   readonly embeddings: Embeddings;
   readonly encoder: Layers;
-  /** Only classifiers of whole texts read it, as part of their head. */
   readonly pooler: Pooler | null;
+  private readonly count: BertEncoderOptions['positions'];
 
-  constructor(config: BertConfig, { pooler = false }: { readonly pooler?: boolean } = {}) {
+  constructor(config: BertConfig, { pooler = false, positions }: BertEncoderOptions = {}) {
     super();
     this.embeddings = new Embeddings(config);
     this.encoder = new Layers(config);
     this.pooler = pooler ? new Pooler(config) : null;
+    this.count = positions;
     startText(this, config.initializerRange);
   }
 
-  override forward(ids: Tensor, context: Context): Tensor {
-    return this.encode({ [TEXT_INPUTS.ids]: ids }, null, context);
+  private positions(batch: BatchTensors): Tensor | null {
+    return batch[TEXT_INPUTS.positions] ?? this.count?.(batch) ?? null;
   }
 
-  /** @param positions int32 [batch, tokens]; null counts from the left, from 0 */
-  encode(batch: BatchTensors, positions: Tensor | null, context: Context): Tensor {
+  override encode(batch: BatchTensors, context: Context): Tensor {
     const mask = batch[TEXT_INPUTS.mask];
-    const x = this.embeddings.embed(batch, positions, context);
+    const x = this.embeddings.embed(batch, this.positions(batch), context);
     return this.encoder.over(x, mask ? paddingBias(mask) : null, context);
   }
 
-  /** Layer groups of a model that keeps this encoder under `prefix`. */
-  groups(prefix: string): string[] {
+  override groups(prefix: string): string[] {
     return [
       `${prefix}.embeddings`,
       ...this.encoder.layer.map((_, i) => `${prefix}.encoder.layer.${i}`),
       ...(this.pooler ? [`${prefix}.pooler`] : []),
     ];
   }
-}
-
-/** Starting values of transformers' text models: normal with this deviation, biases zero. */
-export function startText(module: Module, deviation: number): void {
-  const init = normalInit(deviation);
-  startFrom(module, { linear: init, embedding: init });
-}
-
-/** One token of [batch, tokens, width], as [batch, width]. */
-export function tokenOf(hidden: Tensor, index: number): Tensor {
-  const [batch, , width] = hidden.shape as [number, number, number];
-  const one = slice(hidden, { starts: [index], ends: [index + 1], axes: [1] });
-  return reshape(one, [batch, width]);
 }
 
 /** Paths of parameters by role. */
@@ -344,7 +249,3 @@ export const BERT_ROLES = {
   'attention.output': /\.attention\.output\.dense\./,
   mlp: /\.layer\.\d+\.(?:intermediate|output)\.dense\./,
 } as const;
-
-/** Parameters with one row a token, whatever the head. */
-export const BERT_VOCABULARY =
-  /\.word_embeddings\.weight$|^(?:cls\.predictions|lm_head)\.(?:bias|decoder\.weight)$/;

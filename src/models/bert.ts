@@ -9,109 +9,44 @@ import {
   Parameter,
   zerosInit,
 } from '../nn/index.js';
-import { add, matmul, tanh, transpose } from '../ops/index.js';
-import {
-  BERT_ROLES,
-  BERT_VOCABULARY,
-  type BertConfig,
-  BertEncoder,
-  parseBert,
-  startText,
-  tokenOf,
-  writeBert,
-} from './bert-encoder.js';
+import { add, tanh } from '../ops/index.js';
+import { type BertConfig, parseBert, requireTied, writeBert } from './bert-config.js';
+import { BERT_ROLES, BertEncoder, type Pooler } from './bert-encoder.js';
 import { defineTextModel } from './define-text-model.js';
+import {
+  headedTextModel,
+  LinearHead,
+  questionAnsweringHead,
+  TextHeadPart,
+  WordLogits,
+} from './headed-text-model.js';
 import { hiddenAct } from './hidden-act.js';
 import type { BatchTensors } from './network.js';
-import { askedRows, TEXT_INPUTS, TextModel } from './text-model.js';
-
-/** The encoder under `bert`, as all of BERT's classes keep it. */
-abstract class WithBert extends TextModel {
-  readonly bert: BertEncoder;
-
-  constructor(config: BertConfig, options: { readonly pooler?: boolean } = {}) {
-    super();
-    this.bert = new BertEncoder(config, options);
-  }
-
-  override throughTrunk(batch: BatchTensors, context: Context): Tensor {
-    return this.bert.encode(batch, batch[TEXT_INPUTS.positions] ?? null, context);
-  }
-
-  override layerGroups(): string[] {
-    return this.bert.groups('bert');
-  }
-}
-
-class BertModel extends WithBert {
-  override throughHead(features: Tensor): Tensor {
-    return features;
-  }
-}
+import { tokenOf } from './pick-token.js';
+import { startText } from './start.js';
+import { askedRows, TEXT_INPUTS } from './text-model.js';
 
 /** Classes of a whole text, from its first token. */
-class BertForSequenceClassification extends WithBert {
+class PooledClassifier extends TextHeadPart {
   readonly classifier: Linear;
   private readonly dropout: Dropout;
+  /** A function, as the pooler is a part of the trunk. */
+  private readonly pool: (first: Tensor) => Tensor;
 
-  constructor(config: BertConfig) {
-    super(config, { pooler: true });
+  constructor(pooler: Pooler, config: BertConfig) {
+    super();
     this.classifier = new Linear(config.hiddenSize, config.labels.length);
     this.dropout = new Dropout(config.classifierDropout);
-    startText(this.classifier, config.initializerRange);
+    this.pool = (first) => tanh(pooler.forward(first));
+    startText(this, config.initializerRange);
   }
 
-  override throughTrunk(batch: BatchTensors, context: Context): Tensor {
-    return tokenOf(super.throughTrunk(batch, context), 0);
+  override features(hidden: Tensor): Tensor {
+    return tokenOf(hidden, 0);
   }
 
-  override throughHead(first: Tensor, _batch: BatchTensors, context: Context): Tensor {
-    const pooled = tanh(this.bert.pooler!.forward(first));
-    return this.classifier.forward(this.dropout.forward(pooled, context));
-  }
-
-  override layerGroups(): string[] {
-    return [...super.layerGroups(), 'classifier'];
-  }
-}
-
-/** Classes of each token. */
-class BertForTokenClassification extends WithBert {
-  readonly classifier: Linear;
-  private readonly dropout: Dropout;
-
-  constructor(config: BertConfig) {
-    super(config);
-    this.classifier = new Linear(config.hiddenSize, config.labels.length);
-    this.dropout = new Dropout(config.classifierDropout);
-    startText(this.classifier, config.initializerRange);
-  }
-
-  override throughHead(hidden: Tensor, _batch: BatchTensors, context: Context): Tensor {
-    return this.classifier.forward(this.dropout.forward(hidden, context));
-  }
-
-  override layerGroups(): string[] {
-    return [...super.layerGroups(), 'classifier'];
-  }
-}
-
-/** Start and end of an answer. */
-class BertForQuestionAnswering extends WithBert {
-  readonly qa_outputs: Linear;
-
-  constructor(config: BertConfig) {
-    super(config);
-    this.qa_outputs = new Linear(config.hiddenSize, 2);
-    startText(this.qa_outputs, config.initializerRange);
-  }
-
-  override throughHead(hidden: Tensor): Tensor {
-    return this.qa_outputs.forward(hidden);
-  }
-
-  override layerGroups(): string[] {
-    return [...super.layerGroups(), 'qa_outputs'];
+  override answer(first: Tensor, _batch: BatchTensors, context: Context): Tensor {
+    return this.classifier.forward(this.dropout.forward(this.pool(first), context));
   }
 }
 
@@ -132,34 +67,16 @@ class PredictionTransform extends Module {
   }
 }
 
-/** A table of its own for the words, where it is not the embeddings'. */
-class Decoder extends Module {
-  readonly weight: Parameter;
-
-  constructor(weight: Parameter) {
-    super();
-    this.weight = weight;
-  }
-
-  override forward(x: Tensor): Tensor {
-    return matmul(x, transpose(this.weight.tensor));
-  }
-}
-
 class Predictions extends Module {
   readonly transform: PredictionTransform;
-  readonly decoder: Decoder;
+  readonly decoder: WordLogits;
   readonly bias: Parameter;
 
   constructor(config: BertConfig, words: Parameter) {
     super();
-    const { vocabularySize, hiddenSize } = config;
     this.transform = new PredictionTransform(config);
-    startText(this.transform, config.initializerRange);
-    this.decoder = new Decoder(
-      config.tiedEmbeddings ? words : new Parameter([vocabularySize, hiddenSize], words.init),
-    );
-    this.bias = new Parameter([vocabularySize], zerosInit());
+    this.decoder = new WordLogits(words);
+    this.bias = new Parameter([config.vocabularySize], zerosInit());
   }
 
   override forward(x: Tensor): Tensor {
@@ -167,7 +84,7 @@ class Predictions extends Module {
   }
 }
 
-class LanguageModelHead extends Module {
+class PredictionHeads extends Module {
   readonly predictions: Predictions;
 
   constructor(config: BertConfig, words: Parameter) {
@@ -181,22 +98,25 @@ class LanguageModelHead extends Module {
 }
 
 /** Words in place of masks. */
-class BertForMaskedLM extends WithBert {
-  readonly cls: LanguageModelHead;
+class MaskedLanguageHead extends TextHeadPart {
+  readonly cls: PredictionHeads;
 
-  constructor(config: BertConfig) {
-    super(config);
-    this.cls = new LanguageModelHead(config, this.bert.embeddings.word_embeddings.weight);
+  constructor(config: BertConfig, words: Parameter) {
+    super();
+    this.cls = new PredictionHeads(config, words);
+    startText(this, config.initializerRange);
   }
 
-  override throughHead(hidden: Tensor, batch: BatchTensors): Tensor {
+  override answer(hidden: Tensor, batch: BatchTensors): Tensor {
     return this.cls.forward(askedRows(hidden, batch));
   }
-
-  override layerGroups(): string[] {
-    return [...super.layerGroups(), 'cls'];
-  }
 }
+
+/** What layers of a head are made with. */
+const linear = ({ hiddenSize, initializerRange }: BertConfig) => ({
+  width: hiddenSize,
+  deviation: initializerRange,
+});
 
 export default defineTextModel<BertConfig>({
   modelType: 'bert',
@@ -206,40 +126,52 @@ export default defineTextModel<BertConfig>({
   parse: (raw) =>
     parseBert('bert', raw, {
       vocabularySize: 30522,
-      positions: 512,
-      typeVocabularySize: 2,
-      layerNormEpsilon: 1e-12,
       tokens: { pad: 0 },
       unusedPositions: () => 0,
     }),
   write: writeBert,
   heads: {
-    base: { architecture: 'BertModel', build: (c) => new BertModel(c) },
+    base: {
+      architecture: 'BertModel',
+      build: (c) => headedTextModel('bert', new BertEncoder(c)),
+    },
     'sequence-classification': {
       architecture: 'BertForSequenceClassification',
-      build: (c) => new BertForSequenceClassification(c),
+      build: (c) => {
+        const trunk = new BertEncoder(c, { pooler: true });
+        return headedTextModel('bert', trunk, new PooledClassifier(trunk.pooler!, c));
+      },
       outputs: /^classifier\./,
       parameters: /^(?:classifier|bert\.pooler)\./,
     },
     'token-classification': {
       architecture: 'BertForTokenClassification',
-      build: (c) => new BertForTokenClassification(c),
+      build: (c) => {
+        const options = { outputs: c.labels.length, dropout: c.classifierDropout };
+        const head = new LinearHead('classifier', { ...linear(c), ...options });
+        return headedTextModel('bert', new BertEncoder(c), head);
+      },
       outputs: /^classifier\./,
       parameters: /^classifier\./,
     },
     'question-answering': {
       architecture: 'BertForQuestionAnswering',
-      build: (c) => new BertForQuestionAnswering(c),
+      build: (c) => headedTextModel('bert', new BertEncoder(c), questionAnsweringHead(linear(c))),
       parameters: /^qa_outputs\./,
     },
     'masked-lm': {
       architecture: 'BertForMaskedLM',
-      build: (c) => new BertForMaskedLM(c),
+      build: (c) => {
+        requireTied('bert', c);
+        const trunk = new BertEncoder(c);
+        const words = trunk.embeddings.word_embeddings.weight;
+        return headedTextModel('bert', trunk, new MaskedLanguageHead(c, words));
+      },
       parameters: /^cls\./,
     },
   },
   ignored: /position_ids$|^cls\.predictions\.decoder\./,
-  vocabulary: BERT_VOCABULARY,
+  vocabulary: /\.word_embeddings\.weight$|^cls\.predictions\.bias$/,
   roles: BERT_ROLES,
   source: {
     paper: 'https://arxiv.org/abs/1810.04805',

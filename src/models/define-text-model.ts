@@ -43,6 +43,8 @@ export interface HeadDefinition<C extends TextConfig> {
    * Absent where the head is the trunk's own embedding table.
    */
   readonly parameters?: RegExp;
+  /** What stands before the trunk's names in this head's checkpoints, where it is not the model's `prefix`. */
+  readonly savedPrefix?: string;
 }
 
 /** Everything there is to know of a text architecture. */

@@ -16,7 +16,14 @@ export const ARCHITECTURES = {
 export const TEXT_ARCHITECTURES = {
   bart: () => import('./bart.js'),
   bert: () => import('./bert.js'),
+  distilbert: () => import('./distilbert.js'),
+  gpt2: () => import('./gpt2.js'),
+  llama: () => import('./llama.js'),
   marian: () => import('./marian.js'),
+  mistral: () => import('./mistral.js'),
   mt5: () => import('./mt5.js'),
+  qwen2: () => import('./qwen2.js'),
+  roberta: () => import('./roberta.js'),
   t5: () => import('./t5.js'),
+  'xlm-roberta': () => import('./xlm-roberta.js'),
 };

@@ -5,6 +5,7 @@ import {
   type Initializer,
   Linear,
   type Module,
+  normalInit,
   zerosInit,
 } from '../nn/index.js';
 
@@ -33,4 +34,10 @@ export function startFrom(module: Module, { conv, linear, embedding }: Start): v
     weight.init = init;
     if (bias) bias.init = zerosInit();
   }
+}
+
+/** Starting values of transformers' text models: normal with this deviation, biases zero. */
+export function startText(module: Module, deviation: number): void {
+  const init = normalInit(deviation);
+  startFrom(module, { linear: init, embedding: init });
 }

@@ -5,7 +5,4 @@
 import { test } from 'vitest';
 import { checkTextGolden, textGoldenNames } from '../support/text-golden.js';
 
-test.each(textGoldenNames('bert'))(
-  '%s: logits, loss and gradients of transformers',
-  checkTextGolden,
-);
+test.each(textGoldenNames())('%s: logits, loss and gradients of transformers', checkTextGolden);

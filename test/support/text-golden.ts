@@ -133,15 +133,17 @@ export interface TextGoldenModel {
   readonly weights: Weights;
 }
 
-/**
- * The path of a tensor of transformers: its name; a model without head has no prefix there.
- */
+/** The path of a tensor of transformers: its name, with the trunk's prefix where a base model has none. */
 export function goldenPath(
   name: string,
-  { prefix }: TextModelDefinition,
+  { prefix, renames = [] }: TextModelDefinition,
   model: TextModel,
 ): string {
-  return model.parameters().has(name) ? name : `${prefix}.${name}`;
+  const paths = model.parameters();
+  if (paths.has(name)) return name;
+  let renamed = name;
+  for (const [from, to] of renames) renamed = renamed.replace(from, to);
+  return paths.has(renamed) ? renamed : `${prefix}.${name}`;
 }
 
 /** Builds the model of a golden file and gives it its weights. */
