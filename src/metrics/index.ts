@@ -1,11 +1,22 @@
 /** Metrics as pure functions on plain arrays. */
 export * from './accuracy.js';
+export * from './answers.js';
+export * from './bleu.js';
+export * from './bleu-tokenizers.js';
 export * from './bootstrap.js';
 export * from './calibration.js';
+export * from './chrf.js';
 export * from './classification.js';
 export * from './confusion.js';
+export * from './correlation.js';
+export * from './entities.js';
+export * from './multi-label.js';
 export * from './per-class.js';
+export * from './perplexity.js';
+export { porterStem } from './porter-stemmer.js';
 export * from './predictions.js';
 export * from './ranking.js';
+export * from './rouge.js';
+export { TEXT_METRICS_VERSION } from './segments.js';
 export * from './student-t.js';
 export * from './transfer-gain.js';

@@ -32,8 +32,8 @@ export interface LengthBatchOptions {
 
 /**
  * The length that a text of `length` tokens is padded to: 8, 16, 24, 32, 48, 64, 96, 128, 192, ...,
- * powers of two and the middles between. All are multiples of 8, as matrix units like them; above
- * grows by a half at most, and up to 512 there are eleven.
+ * powers of two and the middles between. All are multiples of 8, as matrix units like them; a text of
+ * more than 16 tokens grows by less than a half, and up to 512 there are eleven.
  */
 export function bucketLength(length: number, maxLength = Number.POSITIVE_INFINITY): number {
   let power = 8;
