@@ -1,4 +1,12 @@
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
@@ -6,7 +14,11 @@ import { expectedTensors, expectSource, golden } from '../../test/support/weight
 import { ConfigError, WeightsError } from '../errors.js';
 import { hostTensor } from '../graph/index.js';
 import type { CheckpointFiles } from '../models/checkpoint.js';
-import { openCheckpointFolder } from './checkpoint-folder.js';
+import {
+  type CheckpointFolder,
+  MAX_FILE_BYTES,
+  openCheckpointFolder,
+} from './checkpoint-folder.js';
 import { writeSafetensors } from './safetensors-file.js';
 import { writeSafetensorsFolder } from './safetensors-shards.js';
 
@@ -20,7 +32,7 @@ beforeEach(() => {
 afterAll(() => rmSync(root, { recursive: true }));
 
 const tensors = (value: number) => new Map([['w', hostTensor('float32', [1], [value])]]);
-const open = (): CheckpointFiles => openCheckpointFolder(folder);
+const open = (): CheckpointFiles & CheckpointFolder => openCheckpointFolder(folder);
 
 /** The value in the weights that the folder is taken to hold. */
 async function chosen(): Promise<number> {
@@ -121,4 +133,32 @@ describe('JSON files of a folder', () => {
       await expect(open().json(name)).rejects.toThrow(ConfigError);
     },
   );
+});
+
+describe('text and binary files of a folder', () => {
+  test('are read, or null', async () => {
+    writeFileSync(join(folder, 'vocab.txt'), '\ufeff[PAD]\nübung\n');
+    expect(await open().text('vocab.txt')).toBe('[PAD]\nübung\n');
+    expect([...(await open().bytes('vocab.txt'))!.subarray(0, 4)]).toEqual([239, 187, 191, 91]);
+    expect(await open().text('merges.txt')).toBeNull();
+    expect(await open().bytes('spiece.model')).toBeNull();
+  });
+
+  test('that are no UTF-8 are no text', async () => {
+    writeFileSync(join(folder, 'vocab.txt'), new Uint8Array([0x61, 0xff]));
+    await expect(open().text('vocab.txt')).rejects.toThrow(/vocab\.txt' is not UTF-8/);
+    expect([...(await open().bytes('vocab.txt'))!]).toEqual([0x61, 0xff]);
+  });
+
+  test('that are larger than any real one are not read', async () => {
+    writeFileSync(join(folder, 'spiece.model'), '');
+    truncateSync(join(folder, 'spiece.model'), MAX_FILE_BYTES + 1);
+    await expect(open().bytes('spiece.model')).rejects.toThrow(/67108865 bytes.*at most 67108864/);
+    await expect(open().text('spiece.model')).rejects.toThrow(WeightsError);
+  });
+
+  test('have plain names', async () => {
+    await expect(open().text('../vocab.txt')).rejects.toThrow(ConfigError);
+    await expect(open().bytes('a/b')).rejects.toThrow(ConfigError);
+  });
 });

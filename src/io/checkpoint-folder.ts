@@ -2,7 +2,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ConfigError } from '../errors.js';
-import { fileFault } from './byte-file.js';
+import { ByteFile, fileFault } from './byte-file.js';
 import { readJsonObject } from './json-file.js';
 import { openWeights } from './open-weights.js';
 import type { TensorSource } from './tensor-source.js';
@@ -15,6 +15,8 @@ const KNOWN = [
   'pytorch_model.bin',
   'pytorch_model.bin.index.json',
 ];
+/** Larger text and binary files are refused; the largest tokenizer.json (Gemma's) has 33 MB. */
+export const MAX_FILE_BYTES = 64 * 1024 * 1024;
 const WEIGHTS = /\.(?:safetensors|pth|pt|bin|ckpt|h5|hdf5|keras)$/i;
 
 /** The files of one checkpoint: small JSON files, and the weights in whichever format is there. */
@@ -26,6 +28,16 @@ export interface CheckpointFolder {
    * @throws WeightsError when it is larger than 32 MiB or no JSON, with line and column
    */
   json(file: string): Promise<Readonly<Record<string, unknown>> | null>;
+  /**
+   * A text file; null when there is no file of that name.
+   * @throws WeightsError when it is larger than 64 MiB or no UTF-8
+   */
+  text(file: string): Promise<string | null>;
+  /**
+   * A file as it is; null when there is none of that name.
+   * @throws WeightsError when it is larger than 64 MiB
+   */
+  bytes(file: string): Promise<Uint8Array | null>;
   /** @throws WeightsError listing what is there when that is no weight file or several */
   tensors(): Promise<TensorSource>;
 }
@@ -63,6 +75,30 @@ async function weightFile(folder: string): Promise<string> {
   );
 }
 
+/** Path of `file`, or null when the folder has none. @throws ConfigError when it is no plain name */
+async function fileIn(folder: string, file: string): Promise<string | null> {
+  if (['/', '\\', '\0'].some((c) => file.includes(c)) || file === '..') {
+    throw new ConfigError(`'${file}' is not the name of a file in a checkpoint.`, { file });
+  }
+  return (await filesIn(folder)).includes(file) ? join(folder, file) : null;
+}
+
+async function readBounded(path: string): Promise<Uint8Array> {
+  const file = await ByteFile.open(path);
+  try {
+    if (file.size > MAX_FILE_BYTES) {
+      throw fileFault(
+        path,
+        `has ${file.size} bytes; such a file of a checkpoint has at most ${MAX_FILE_BYTES}.`,
+        { size: file.size },
+      );
+    }
+    return await file.read(0, file.size);
+  } finally {
+    await file.close();
+  }
+}
+
 /**
  * A checkpoint in a folder. Nothing is read yet. Weights are `model.safetensors`, its index of shards,
  * `pytorch_model.bin`, its index, or the only weight file that there is.
@@ -75,11 +111,22 @@ export function openCheckpointFolder(folder: string): CheckpointFolder {
   return {
     name: folder,
     async json(file) {
-      if (['/', '\\', '\0'].some((c) => file.includes(c)) || file === '..') {
-        throw new ConfigError(`'${file}' is not the name of a file in a checkpoint.`, { file });
+      const path = await fileIn(folder, file);
+      return path === null ? null : readJsonObject(path);
+    },
+    async text(file) {
+      const path = await fileIn(folder, file);
+      if (path === null) return null;
+      try {
+        return new TextDecoder('utf-8', { fatal: true }).decode(await readBounded(path));
+      } catch (cause) {
+        if (!(cause instanceof TypeError)) throw cause;
+        throw fileFault(path, 'is not UTF-8 text.', { code: 'text', cause });
       }
-      if (!(await filesIn(folder)).includes(file)) return null;
-      return readJsonObject(join(folder, file));
+    },
+    async bytes(file) {
+      const path = await fileIn(folder, file);
+      return path === null ? null : readBounded(path);
     },
     async tensors() {
       return openWeights(join(folder, await weightFile(folder)));

@@ -139,12 +139,16 @@ export function readMergesText(mergesText: string): [string, string][] {
   return merges;
 }
 
+// The pattern of Qwen2: words, digits one by one, punctuation, line breaks.
+const QWEN2 =
+  "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
+
 /** Which models stand texts between `<s>` and `</s>` as RoBERTa does. */
 const LIKE_ROBERTA = /roberta|bart|longformer|led\b|blenderbot/i;
 
 /**
  * Byte-level BPE from vocab.json and merges.txt: with RoBERTa's special tokens for RoBERTa, BART and
- * their kin, else as GPT-2, which adds none.
+ * their kin; with Qwen's pattern for Qwen2; else as GPT-2, which adds none.
  * @param config tokenizer_config.json
  * @param kind `tokenizer_class` or `model_type`, whichever is known
  * @throws WeightsError when a line or a token is missing or wrong
@@ -163,6 +167,13 @@ export function fromVocabAndMerges(
     'tokenizer_config.json: add_prefix_space',
     false,
   );
+  const byteLevel = {
+    type: 'ByteLevel',
+    add_prefix_space: addPrefixSpace,
+    trim_offsets: true,
+    use_regex: true,
+  };
+  const qwen = /^qwen[23]/i.test(kind);
   const names = roberta
     ? (
         [
@@ -183,13 +194,16 @@ export function fromVocabAndMerges(
       // RoBERTa's mask takes the space before it, so that it stands for a word with its space.
       .map(([key, token]) => addedToken(vocab.get(token)!, token, key === 'mask_token'))
       .sort((a, b) => (a.id as number) - (b.id as number)),
-    normalizer: null,
-    pre_tokenizer: {
-      type: 'ByteLevel',
-      add_prefix_space: addPrefixSpace,
-      trim_offsets: true,
-      use_regex: true,
-    },
+    normalizer: qwen ? { type: 'NFC' } : null,
+    pre_tokenizer: qwen
+      ? {
+          type: 'Sequence',
+          pretokenizers: [
+            { type: 'Split', pattern: { Regex: QWEN2 }, behavior: 'Isolated', invert: false },
+            { ...byteLevel, add_prefix_space: false, trim_offsets: false, use_regex: false },
+          ],
+        }
+      : byteLevel,
     post_processor: roberta
       ? {
           type: 'RobertaProcessing',
