@@ -1,16 +1,25 @@
 /** How a transfer method is declared: which parts of a model move, how fast, and in which order. */
-import type { ModelDefinition, Network } from '../models/index.js';
+import type { Network, Role } from '../models/index.js';
 
 /** What a method plans for. */
 export interface MethodContext {
   readonly model: Network;
   /** Whether a parameter plays a role, e.g. `head`. */
-  readonly hasRole: (path: string, role: keyof ModelDefinition['roles'] & string) => boolean;
+  readonly hasRole: (path: string, role: Role) => boolean;
+  /** What the model reads; rates and numbers of passes differ. Pictures by default. */
+  readonly modality?: 'image' | 'text';
+  /** The head is not new: it was trained with the base, or is part of it. */
+  readonly headTrained?: boolean;
   /** Passes over the training data in all. */
   readonly epochs: number;
   /** Peak learning rate; absent: the method's own. */
   readonly lr?: number;
+  /** Factor of the learning rate from one layer group to the one below; absent: the method's own. */
+  readonly layerDecay?: number;
 }
+
+/** Courses of the learning rate after the warm-up. */
+export const SCHEDULES = ['cosine', 'linear', 'constant'] as const;
 
 /** A stretch of training in which the same parameters move. */
 export interface Phase {
@@ -35,6 +44,8 @@ export interface Phase {
   readonly rate: (path: string) => number;
   /** Steps of linear warm-up, as a share of the phase. */
   readonly warmup: number;
+  /** How the rate falls after the warm-up: as a half cosine or in a line to zero, or not at all. */
+  readonly schedule: (typeof SCHEDULES)[number];
 }
 
 /** Everything there is to know of a method. */

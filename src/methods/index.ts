@@ -4,12 +4,18 @@ import { nearest } from '../util/index.js';
 import type { MethodDefinition } from './define-method.js';
 import featureExtraction from './inductive/feature-extraction.js';
 import fineTune from './inductive/fine-tune.js';
+import gradualUnfreezing from './inductive/gradual-unfreezing.js';
 import scratch from './inductive/scratch.js';
 
 export * from './define-method.js';
-export { featureExtraction, fineTune, scratch };
+export { featureExtraction, fineTune, gradualUnfreezing, scratch };
 
-const methods: readonly MethodDefinition[] = [featureExtraction, fineTune, scratch];
+const methods: readonly MethodDefinition[] = [
+  featureExtraction,
+  fineTune,
+  gradualUnfreezing,
+  scratch,
+];
 
 /** All methods. */
 export function listMethods(): readonly MethodDefinition[] {

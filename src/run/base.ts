@@ -64,7 +64,7 @@ export interface BaseChoices {
 const MAX_CARD = 64 * 1024;
 
 /** The licence in the head of a base's card, if it has one. */
-async function licenseAt(folder: string): Promise<{ license?: string }> {
+export async function licenseAt(folder: string): Promise<{ license?: string }> {
   const card = await readFile(join(folder, 'README.md'), 'utf8').catch(() => '');
   const [, head = ''] = /^---\r?\n([\s\S]*?)\r?\n---/.exec(card.slice(0, MAX_CARD)) ?? [];
   const license = /^license:[ \t]*['"]?([\w.+-]{1,64})['"]?[ \t]*$/m.exec(head)?.[1];

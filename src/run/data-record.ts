@@ -5,9 +5,10 @@ import { hashBytes } from '../util/index.js';
 import type { RunRecord } from './run-folder.js';
 
 /** The data of a run as `run.json` keeps it. */
-export function dataRecord(dataset: ImageDataset): RunRecord['data'] {
+export function imageDataRecord(dataset: ImageDataset): RunRecord['data'] {
   const { classes, train, valid, test, split, skipped } = dataset;
   return {
+    unit: 'pictures',
     classes,
     train: train.length,
     valid: valid.length,
@@ -33,11 +34,10 @@ function fingerprintOf({ classes, train, valid, test }: ImageDataset): string {
  * result of neither.
  * @throws DataError `data-changed`
  */
-export function checkSameData(before: RunRecord['data'], dataset: ImageDataset): void {
-  const now = dataRecord(dataset);
+export function checkSameData(before: RunRecord['data'], now: RunRecord['data']): void {
   if (now.fingerprint === before.fingerprint) return;
-  const counted = ({ train, valid, test, classes }: RunRecord['data']) =>
-    `${train} pictures to train, ${valid} to validate, ${test} to test, ${classes.length} classes`;
+  const counted = ({ unit = 'pictures', train, valid, test, classes }: RunRecord['data']) =>
+    `${train} ${unit} to train, ${valid} to validate, ${test} to test, ${classes.length} classes`;
   const [was, is] = [counted(before), counted(now)];
   throw new DataError(
     `The data is not what the run was begun with: ${was === is ? `${is}, but other files` : `${was} then, ${is} now`}. Put the files back as they were, or begin a new run with another --out.`,

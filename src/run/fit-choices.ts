@@ -1,27 +1,17 @@
 /** From what was asked for to the choices of a run, new or gone on with. */
 import { basename, resolve } from 'node:path';
+import { looksLikeText } from '../data/index.node.js';
 import { ConfigError } from '../errors.js';
 import type { FitOptions } from './fit.js';
-import { FIT_DEFAULTS, type FitChoices } from './options.js';
+import { CHOICE_KEYS, type FitChoices, fitDefaults, type RunTask } from './options.js';
 import { RunFolder, type RunRecord } from './run-folder.js';
-
-const CHOICE_KEYS: ReadonlySet<string> = new Set([
-  ...Object.keys(FIT_DEFAULTS),
-  'data',
-  'cut',
-  'valid',
-  'lr',
-  'size',
-  'ema',
-  'patience',
-]);
 
 /** Those that may name a place on the disk, which the run keeps as an absolute path. */
 const PATHS: ReadonlySet<string> = new Set(['data', 'valid']);
 
 function dataOf(data: string | undefined): string {
   if (data !== undefined) return resolve(data);
-  throw new ConfigError('fit: give a folder or a list of labelled pictures.', {}, 'usage');
+  throw new ConfigError('fit: give a folder or a list of labelled pictures or texts.', {}, 'usage');
 }
 
 /** What was chosen, by name, with paths as the run keeps them. */
@@ -44,11 +34,14 @@ export async function folderOf({ out, data, resume }: FitOptions): Promise<RunFo
 }
 
 /**
- * The choices of a new run.
+ * The choices of a new run. Where no task is named, that of texts is found out when they are read.
  * @throws ConfigError without data
  */
-export function chosen(options: FitOptions): FitChoices {
-  return { ...FIT_DEFAULTS, ...Object.fromEntries(given(options)), data: dataOf(options.data) };
+export async function chosen(options: FitOptions): Promise<FitChoices> {
+  const data = dataOf(options.data);
+  const task: RunTask =
+    options.task ?? ((await looksLikeText(data)) ? 'text-classification' : 'image-classification');
+  return { ...fitDefaults(task), ...Object.fromEntries(given(options)), task, data };
 }
 
 /**

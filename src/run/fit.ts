@@ -1,20 +1,17 @@
 /** A whole run: data and base in, adapted model, scores and report out. */
-import type { ImageDataset } from '../data/index.js';
-import { readImageDataset } from '../data/index.node.js';
 import type { Engine } from '../engine/index.js';
 import { explainFullDisk } from '../train/index.node.js';
-import { loadBase, type PreparedModel, packageVersion, prepareModel } from './base.js';
-import { checkSameData, dataRecord } from './data-record.js';
+import { packageVersion } from './base.js';
+import { checkSameData } from './data-record.js';
 import { checkEngine, type EngineChoice, openEngine } from './engine.js';
 import { chosen, folderOf, resumed } from './fit-choices.js';
-import { checkChoices, type FitChoices } from './options.js';
-import { writeRunReport } from './report.js';
+import { checkChoices, type FitChoices, modalityOf } from './options.js';
 import { newRecord, type RunFolder, type RunRecord } from './run-folder.js';
 import { withRunLock } from './run-lock.js';
-import { saveModel } from './save-model.js';
-import { formatRun, leftOutText, type RunSummary, summaryOf } from './summary.js';
+import { formatRun, type RunSummary, summaryOf } from './summary.js';
 import { runControl, type TrainContext, trainAndScore } from './train-and-score.js';
 import type { RunListener } from './train-run.js';
+import type { Workload } from './workload.js';
 
 /** Options of {@link fit}. */
 export interface FitOptions extends Partial<FitChoices>, EngineChoice {
@@ -42,7 +39,7 @@ export interface FitRun {
 }
 
 /**
- * Adapts a base to labelled pictures and writes a run: scores, model, report.
+ * Adapts a base to labelled pictures or to texts and writes a run: scores, model, report.
  * @throws ConfigError for a choice that cannot be; DataError for data that cannot be learned from;
  *   WeightsError for a base or a checkpoint that does not fit; IoError `disk-full`; the signal's reason
  *   when it is aborted before there is a run to go on with
@@ -61,21 +58,18 @@ export async function fit(options: FitOptions): Promise<FitRun> {
 
 /** A new run. Its folder is made when base and data are known to be good. */
 async function begin(folder: RunFolder, options: FitOptions, started: number): Promise<FitRun> {
-  const choices = chosen(options);
-  checkChoices(choices, options.checkpointEvery);
+  const asked = await chosen(options);
+  checkChoices(asked, options.checkpointEvery);
   await folder.checkFree();
-  const inputs = await readInputs(choices, options);
-  const { prepared, engine, dataset } = inputs;
+  const inputs = await readInputs(asked, options, options.task !== undefined);
+  const { engine, workload, choices } = inputs;
   const record: RunRecord = {
     ...newRecord(),
     graft: await packageVersion(),
     choices,
-    data: dataRecord(dataset),
-    model: {
-      modelType: prepared.definition.modelType,
-      preprocess: prepared.preprocess,
-      source: prepared.source,
-    },
+    data: workload.data,
+    model: workload.model,
+    primary: workload.task.primary,
     machine: machineOf(engine),
     command: options.command ?? `fit ${JSON.stringify(choices)}`,
   };
@@ -97,58 +91,57 @@ async function goOn(folder: RunFolder, options: FitOptions, started: number): Pr
     await folder.removeLeftOvers();
     let inputs: Inputs;
     try {
-      inputs = await readInputs(choices, options);
+      inputs = await readInputs(choices, options, true);
     } catch (error) {
       const { signal } = options;
       if (signal?.aborted && error === signal.reason) return unfinished(folder, record, null);
       throw error;
     }
-    checkSameData(record.data, inputs.dataset);
+    checkSameData(record.data, inputs.workload.data);
     return execute(folder, record, { ...inputs, resume: true }, started);
   });
 }
 
 /** What a run reads before it writes anything. */
-interface Inputs extends Omit<TrainContext, 'resume'> {
-  readonly prepared: PreparedModel;
-}
+type Inputs = Omit<TrainContext, 'resume'>;
 
-/** @throws the signal's reason when it is aborted on the way */
-async function readInputs(choices: FitChoices, options: FitOptions): Promise<Inputs> {
+/**
+ * @param taskKnown false: the task of texts is found out from their columns
+ * @throws the signal's reason when it is aborted on the way
+ */
+async function readInputs(
+  choices: FitChoices,
+  options: FitOptions,
+  taskKnown: boolean,
+): Promise<Inputs> {
   const { listener = () => {}, signal, checkpointEvery } = options;
   const engine: Engine = await openEngine(options);
-  const loaded = await loadBase(engine, choices.base, choices, ({ file, bytes, total }) => {
-    signal?.throwIfAborted();
-    listener({ type: 'download', file, bytes, total });
-  });
-  const dataset: ImageDataset = await readImageDataset(choices.data, {
-    ...(choices.valid === undefined ? {} : { valid: choices.valid }),
-    seed: choices.seed,
-    strict: choices.strict,
-    progress: (done: number, total: number) => {
-      signal?.throwIfAborted();
-      listener({ type: 'data', done, total });
-    },
-  });
-  const { skipped } = dataset;
-  if (skipped.length > 0) listener({ type: 'note', text: leftOutText(skipped) });
-  const prepared = prepareModel(loaded, {
-    labels: dataset.classes,
-    size: choices.size,
-    seed: choices.seed,
-    fresh: choices.method === 'scratch',
-  });
-  return { engine, choices, dataset, prepared, listener, signal, checkpointEvery };
+  const context = { engine, listener, signal, taskKnown };
+  const workload = await openWorkload(choices, context);
+  return { engine, choices: workload.choices, workload, listener, signal, checkpointEvery };
+}
+
+/** Only what a run is of is loaded: pictures need codecs, texts a tokenizer. */
+async function openWorkload(
+  choices: FitChoices,
+  context: Parameters<typeof import('./text/workload.js').openTextWorkload>[1],
+): Promise<Workload> {
+  if (modalityOf(choices.task) === 'image') {
+    const { openImageWorkload } = await import('./image-workload.js');
+    return openImageWorkload(choices, context);
+  }
+  const { openTextWorkload } = await import('./text/workload.js');
+  return openTextWorkload(choices, context);
 }
 
 /** Trains, scores, reports; what an earlier process has finished is not done again. */
 async function execute(
   folder: RunFolder,
   before: RunRecord,
-  context: Inputs & TrainContext,
+  context: TrainContext,
   started: number,
 ): Promise<FitRun> {
-  const { engine, choices, dataset, prepared, listener } = context;
+  const { choices, workload, listener } = context;
   let record = before;
   const keep = async (changes: Partial<RunRecord>) => {
     record = { ...record, ...changes };
@@ -161,10 +154,11 @@ async function execute(
   await keep({ status: 'running' });
   try {
     if (!record.result) {
-      const trained = await trainAndScore(context, folder, prepared);
+      const network = await workload.prepare(choices.method === 'scratch');
+      const trained = await trainAndScore(context, folder, network);
       if (trained.interrupted) return await interrupted(trained);
       const seconds = (performance.now() - started) / 1000;
-      await saveModel(folder.model, prepared, trained.weights);
+      await workload.save(folder.model, network, trained.weights);
       await keep({ result: { ...trained.result, seconds } });
     }
     if (choices.control && !record.control) {
@@ -173,7 +167,7 @@ async function execute(
       if (!control) return await interrupted(null);
       await keep({ control });
     }
-    await writeRunReport(folder, record, { engine, dataset });
+    await workload.report(folder, record);
     await keep({ status: 'done' });
   } catch (error) {
     // It runs no more. The disk may be full, and what went wrong first is what is to be told.

@@ -1,14 +1,20 @@
 /** What a person can choose of a run; everything else follows from it. */
-import { AUGMENTATIONS, type AugmentationName } from '../data/index.js';
+import { AUGMENTATIONS, TEXT_AUGMENTATIONS, TEXT_TASKS, type TextTaskName } from '../data/index.js';
 import { ConfigError } from '../errors.js';
-import { findMethod } from '../methods/index.js';
+import { findMethod, type Phase, SCHEDULES } from '../methods/index.js';
 import { OPTIMIZERS, type OptimizerChoice } from '../train/index.js';
+
+/** What a run learns. */
+export type RunTask = 'image-classification' | TextTaskName;
+
+/** All of them. */
+export const RUN_TASKS: readonly RunTask[] = ['image-classification', ...TEXT_TASKS];
 
 /** Choices of a run that are kept in its folder; with the data and the base they repeat it. */
 export interface FitChoices {
-  /** Folder or list of labelled pictures. */
+  /** Folder or list of labelled pictures, or of texts. */
   readonly data: string;
-  readonly task: 'image-classification';
+  readonly task: RunTask;
   /** `org/name` on the hub, a folder, an `.onnx` file, or `graft/NAME` for one in the package. */
   readonly base: string;
   /** ONNX bases only: the value at which the trunk ends. */
@@ -20,9 +26,24 @@ export interface FitChoices {
   readonly batch: number;
   /** Peak learning rate; absent: the method's own. */
   readonly lr?: number | undefined;
-  readonly augment: AugmentationName;
-  /** Side of the model's square input in pixels; absent: the base's own. */
+  /** Share of a phase in which the rate rises; absent: the method's own. */
+  readonly warmup?: number | undefined;
+  /** How the rate falls; absent: the method's own. */
+  readonly schedule?: Phase['schedule'] | undefined;
+  /** Factor of the rate from one layer to the one below; absent: the method's own. */
+  readonly layerDecay?: number | undefined;
+  /** Name of a preset. */
+  readonly augment: string;
+  /** Pictures: side of the model's square input in pixels; absent: the base's own. */
   readonly size?: number | undefined;
+  /** Texts: the most tokens; absent: what the base takes, up to a limit. */
+  readonly maxLength?: number | undefined;
+  /** Texts: layers at the top of the trunk that start anew. */
+  readonly reinitLayers?: number | undefined;
+  /** Texts to texts: what the model is told to do, before each source. */
+  readonly prefix?: string | undefined;
+  /** Language modelling: guess the next word (`clm`) or masked words (`mlm`); absent: what the base does. */
+  readonly objective?: 'mlm' | 'clm' | undefined;
   readonly optimizer: OptimizerChoice['name'];
   readonly weightDecay: number;
   readonly clipNorm: number;
@@ -37,17 +58,17 @@ export interface FitChoices {
   readonly control: boolean;
 }
 
-/** The base in the package. */
-export const EMBEDDED_BASE = 'graft/mobilenet_v2';
+/** The bases in the package that are taken where none is named. */
+export const EMBEDDED_BASE = { image: 'graft/mobilenet_v2', text: 'graft/minilm' } as const;
 
-/** What is used where nothing is chosen. */
-export const FIT_DEFAULTS: Omit<FitChoices, 'data'> = {
-  task: 'image-classification',
-  base: EMBEDDED_BASE,
+/** What a model reads for a task. */
+export function modalityOf(task: RunTask): 'image' | 'text' {
+  return task === 'image-classification' ? 'image' : 'text';
+}
+
+const COMMON: Omit<FitChoices, 'data' | 'task' | 'base' | 'epochs' | 'augment'> = {
   method: 'fine-tune',
-  epochs: 6,
   batch: 16,
-  augment: 'default',
   optimizer: 'adamw',
   weightDecay: 0.01,
   clipNorm: 1,
@@ -58,6 +79,38 @@ export const FIT_DEFAULTS: Omit<FitChoices, 'data'> = {
   strict: false,
   control: false,
 };
+
+/** What is used where nothing is chosen. */
+export function fitDefaults(task: RunTask): Omit<FitChoices, 'data'> {
+  const modality = modalityOf(task);
+  return {
+    ...COMMON,
+    task,
+    base: EMBEDDED_BASE[modality],
+    // Transformers are tuned in few passes: Devlin et al., "BERT", 2018.
+    epochs: modality === 'image' ? 6 : 3,
+    augment: modality === 'image' ? 'default' : 'none',
+  };
+}
+
+/** Names of all choices. */
+export const CHOICE_KEYS: ReadonlySet<string> = new Set([
+  ...Object.keys(fitDefaults('image-classification')),
+  'data',
+  'cut',
+  'valid',
+  'lr',
+  'warmup',
+  'schedule',
+  'layerDecay',
+  'size',
+  'maxLength',
+  'reinitLayers',
+  'prefix',
+  'objective',
+  'ema',
+  'patience',
+]);
 
 function number(
   name: string,
@@ -99,9 +152,21 @@ export function checkChoices(c: FitChoices, checkpointEvery?: number): void {
   if (typeof c.valid === 'number') {
     number('valid', c.valid, (n) => n >= 0 && n < 1, 'a share from 0 (none) to 1, or a path');
   }
-  oneOf('task', c.task, ['image-classification']);
+  number('warmup', c.warmup, (n) => n >= 0 && n < 1, 'a share of the steps from 0 to 1');
+  number('layerDecay', c.layerDecay, (n) => n > 0 && n <= 1, 'a factor above 0, up to 1');
+  number(
+    'maxLength',
+    c.maxLength,
+    (n) => count(n) && n >= 8 && n <= 65536,
+    'a number of tokens from 8',
+  );
+  number('reinitLayers', c.reinitLayers, (n) => n === 0 || count(n), 'a number of layers');
+  if (c.schedule !== undefined) oneOf('schedule', c.schedule, SCHEDULES);
+  if (c.objective !== undefined) oneOf('objective', c.objective, ['mlm', 'clm']);
+  oneOf('task', c.task, RUN_TASKS);
   findMethod(c.method);
-  oneOf('augment', c.augment, Object.keys(AUGMENTATIONS));
+  const isText = modalityOf(c.task) === 'text';
+  oneOf('augment', c.augment, isText ? TEXT_AUGMENTATIONS : Object.keys(AUGMENTATIONS));
   oneOf('optimizer', c.optimizer, OPTIMIZERS);
   oneOf('classWeights', c.classWeights, ['none', 'balanced']);
 }

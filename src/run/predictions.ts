@@ -9,12 +9,16 @@ import type { PreparedModel } from './base.js';
 import type { ImageStream } from './image-stream.js';
 import type { PartResult, RunFolder } from './run-folder.js';
 
-/** Predictions of one part of the data. */
+/** What a model made of one part of the data. */
 export interface PartPredictions {
   /** `valid` or `test`. */
   readonly part: string;
   readonly result: PartResult;
   readonly ids: readonly string[];
+}
+
+/** Predictions of a classifier. */
+export interface ClassPredictions extends PartPredictions {
   readonly labels: readonly number[];
   /** [samples, classes], row by row. */
   readonly probabilities: readonly number[];
@@ -82,7 +86,7 @@ export async function predictPart(
     readonly stream: ImageStream;
     readonly signal?: AbortSignal | undefined;
   },
-): Promise<PartPredictions> {
+): Promise<ClassPredictions> {
   const views = [stream];
   const { probabilities, classes } = await predictStream(engine, model, weights, views, { signal });
   return {

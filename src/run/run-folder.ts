@@ -46,6 +46,8 @@ export interface RunRecord {
   readonly status: 'running' | 'interrupted' | 'done';
   readonly choices: FitChoices;
   readonly data: {
+    /** What the samples are, in the plural; pictures in records of older versions. */
+    readonly unit?: string;
     readonly classes: readonly string[];
     readonly train: number;
     readonly valid: number;
@@ -57,10 +59,15 @@ export interface RunRecord {
   };
   readonly model: {
     readonly modelType: string;
-    readonly preprocess: ImagePreprocess;
+    /** Pictures: what they become before the model reads them. */
+    readonly preprocess?: ImagePreprocess;
+    /** Texts: the most tokens. */
+    readonly maxTokens?: number;
     /** Where the base was found (a commit's folder for one on the hub), and its licence. */
     readonly source?: { readonly path: string; readonly license?: string };
   };
+  /** The score that chose the best model; accuracy in records of older versions. */
+  readonly primary?: { readonly metric: string; readonly better: 'higher' | 'lower' };
   /** What a person types to repeat it. */
   readonly command: string;
   /** Where it ran: versions, device, threads. */

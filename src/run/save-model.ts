@@ -8,6 +8,31 @@ import type { Weights } from '../nn/index.js';
 import type { PreparedModel } from './base.js';
 import { copyOnnxBase } from './onnx-base.js';
 
+/** A JSON file as it is written. */
+export function jsonBytes(value: unknown): Uint8Array {
+  return new TextEncoder().encode(`${JSON.stringify(value, null, 2)}\n`);
+}
+
+/**
+ * Makes a folder beside `path` and puts it there when it is whole; on failure nothing is left of it.
+ * @param write writes the files at the places that it asks for
+ */
+export async function replaceModel(
+  path: string,
+  write: (place: (name: string) => string) => Promise<void>,
+): Promise<void> {
+  const beside = `${path}.${randomUUID()}.tmp`;
+  try {
+    await mkdir(beside, { recursive: true });
+    await write((name) => join(beside, name));
+    await rm(path, { recursive: true, force: true });
+    await rename(beside, path);
+  } catch (error) {
+    await rm(beside, { recursive: true, force: true });
+    throw error;
+  }
+}
+
 /** Writes config, weights and preprocessing; an older model at `path` is replaced at the end. */
 export async function saveModel(
   path: string,
@@ -15,22 +40,11 @@ export async function saveModel(
   weights: Weights,
 ): Promise<void> {
   const { config, preprocessor, tensors } = checkpointOf({ ...prepared, weights });
-  const beside = `${path}.${randomUUID()}.tmp`;
-  const json = (name: string, value: unknown) =>
-    writeWhole(join(beside, name), [
-      new TextEncoder().encode(`${JSON.stringify(value, null, 2)}\n`),
-    ]);
-  try {
-    await mkdir(beside, { recursive: true });
-    if (prepared.onnx) await copyOnnxBase(prepared.onnx, beside);
-    await json('config.json', config);
-    await json('preprocessor_config.json', preprocessor);
+  await replaceModel(path, async (place) => {
+    if (prepared.onnx) await copyOnnxBase(prepared.onnx, place('.'));
+    await writeWhole(place('config.json'), [jsonBytes(config)]);
+    await writeWhole(place('preprocessor_config.json'), [jsonBytes(preprocessor)]);
     // Python's loaders ask for this word.
-    await writeSafetensors(join(beside, 'model.safetensors'), tensors, { format: 'pt' });
-    await rm(path, { recursive: true, force: true });
-    await rename(beside, path);
-  } catch (error) {
-    await rm(beside, { recursive: true, force: true });
-    throw error;
-  }
+    await writeSafetensors(place('model.safetensors'), tensors, { format: 'pt' });
+  });
 }

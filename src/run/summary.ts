@@ -1,7 +1,7 @@
 /** The end of a run in one object, and in words. */
 import { relative } from 'node:path';
 import type { Metrics } from '../tasks/index.js';
-import type { RunFolder, RunRecord, RunResult } from './run-folder.js';
+import type { RunFolder, RunRecord } from './run-folder.js';
 
 /** What `graft fit --json` ends with. */
 export interface RunSummary {
@@ -24,10 +24,11 @@ export interface RunSummary {
 /** The summary of a run; `at` is where an unfinished one stands. */
 export function summaryOf(
   folder: RunFolder,
-  { choices, result, control }: RunRecord,
+  record: RunRecord,
   at?: { readonly epochs: number; readonly steps: number },
 ): RunSummary {
-  const gain = gainOf(result, control);
+  const { choices, result, control } = record;
+  const gain = gainOf(record);
   return {
     task: choices.task,
     base: choices.base,
@@ -45,10 +46,17 @@ export function summaryOf(
   };
 }
 
-/** Accuracy with the base minus accuracy of the same budget from scratch; null without a control. */
-function gainOf(result: RunResult | undefined, control: RunResult | undefined): number | null {
-  const [a, b] = [result?.metrics.accuracy, control?.metrics.accuracy];
-  return a === undefined || b === undefined ? null : a - b;
+/** The score that counts in a run. */
+export function primaryOf({ primary }: RunRecord): NonNullable<RunRecord['primary']> {
+  return primary ?? { metric: 'accuracy', better: 'higher' };
+}
+
+/** How much better the base is than the same budget from scratch; null without a control. */
+function gainOf(record: RunRecord): number | null {
+  const { metric, better } = primaryOf(record);
+  const [a, b] = [record.result?.metrics[metric], record.control?.metrics[metric]];
+  if (a === undefined || b === undefined) return null;
+  return better === 'higher' ? a - b : b - a;
 }
 
 const percent = (value: number) => `${(100 * value).toFixed(1)} %`;
@@ -63,31 +71,49 @@ export function leftOutText(skipped: RunRecord['data']['skipped']): string {
   return `left out ${skipped.length} file${skipped.length === 1 ? '' : 's'}: ${some.join('; ')}${more}`;
 }
 
+/** Scores that are shares, which people read in percent. */
+const SHARES = new Set(['accuracy', 'f1', 'precision', 'recall', 'auroc', 'exactMatch']);
+/** Scores that say most, in the order in which they are shown after the first. */
+const TELLING = ['accuracy', 'f1', 'matthews', 'bleu', 'rougeL', 'perplexity'];
+
+const NAMES: Readonly<Record<string, string>> = { f1: 'F1', bleu: 'BLEU', rougeL: 'ROUGE-L' };
+
+function shown(metric: string, value: number): string {
+  const number = SHARES.has(metric) ? percent(value) : value.toFixed(value < 10 ? 3 : 1);
+  return `${NAMES[metric] ?? metric} ${number}`;
+}
+
 /** The end of a run for people. */
 export function formatRun(folder: RunFolder, record: RunRecord): string {
   const { choices, data, result, control } = record;
+  const { metric } = primaryOf(record);
+  const unit = data.unit ?? 'pictures';
   const here = (path: string) => relative(process.cwd(), path) || '.';
   const part = result?.test ? 'test' : 'validation';
   const samples = (result?.test ?? result?.valid)?.samples ?? 0;
+  const classes = data.classes.length > 0 ? ` of ${data.classes.length} classes` : '';
   const lines = [
-    `${choices.method} of ${choices.base} on ${data.train} pictures of ${data.classes.length} classes, ${result?.epochs} epochs, ${result?.seconds.toFixed(1)} s`,
+    `${choices.method} of ${choices.base} on ${data.train} ${unit}${classes}, ${result?.epochs} epochs, ${result?.seconds.toFixed(1)} s`,
   ];
   if (samples > 0) {
-    const { accuracy, f1 } = result!.metrics;
-    lines.push(
-      `${part}: accuracy ${percent(accuracy!)}, F1 ${percent(f1!)} of ${samples} pictures`,
-    );
+    const { metrics } = result!;
+    const names = [metric, ...TELLING.filter((name) => name !== metric)];
+    const scores = names.flatMap((n) => (metrics[n] === undefined ? [] : [shown(n, metrics[n])]));
+    lines.push(`${part}: ${scores.slice(0, 3).join(', ')} of ${samples} ${unit}`);
   }
-  const gain = gainOf(result, control);
+  const gain = gainOf(record);
   if (gain !== null) {
     const verdict = gain > 0 ? 'the transfer helped' : 'the transfer did not help';
+    const size = SHARES.has(metric) ? `${(100 * gain).toFixed(1)} points` : gain.toFixed(3);
     lines.push(
-      `from scratch, same budget: accuracy ${percent(control!.metrics.accuracy!)}; transfer gain ${gain >= 0 ? '+' : ''}${(100 * gain).toFixed(1)} points: ${verdict} (one seed)`,
+      `from scratch, same budget: ${shown(metric, control!.metrics[metric]!)}; transfer gain ${gain >= 0 ? '+' : ''}${size}: ${verdict} (one seed)`,
     );
   }
   if (data.skipped.length > 0) {
     const n = data.skipped.length;
-    lines.push(`left out: ${n} file${n === 1 ? '' : 's'}, see the report`);
+    lines.push(
+      `left out: ${n} ${unit === 'pictures' ? 'file' : 'row'}${n === 1 ? '' : 's'}, see the report`,
+    );
   }
   lines.push(`model:  ${here(folder.model)}`, `report: ${here(folder.report)}`);
   return `${lines.join('\n')}\n`;

@@ -1,20 +1,17 @@
 /** A model of a run, trained and scored; and the control, the same from random weights. */
-import type { ImageDataset } from '../data/index.js';
-import { LoaderThread } from '../data/index.node.js';
 import type { Engine } from '../engine/index.js';
 import type { Weights } from '../nn/index.js';
-import { loadBase, type PreparedModel, prepareModel } from './base.js';
-import { imageStream } from './image-stream.js';
 import type { FitChoices } from './options.js';
-import { type PartPredictions, predictPart, savePredictions } from './predictions.js';
+import { type PartPredictions, savePredictions } from './predictions.js';
 import type { RunFolder, RunResult } from './run-folder.js';
 import { type RunListener, type TrainedRun, trainRun } from './train-run.js';
+import type { NamedStream, PreparedNetwork, Workload } from './workload.js';
 
 /** What a model is trained and scored with. */
 export interface TrainContext {
   readonly engine: Engine;
   readonly choices: FitChoices;
-  readonly dataset: ImageDataset;
+  readonly workload: Workload;
   readonly listener: RunListener;
   /** Go on from the checkpoints in the folder, if there are any. */
   readonly resume: boolean;
@@ -33,16 +30,16 @@ export type Scored =
 
 /** Predictions of the parts there are; null when it was interrupted. */
 async function predictParts(
-  { engine, signal }: TrainContext,
-  prepared: PreparedModel,
+  { workload, signal }: TrainContext,
+  network: PreparedNetwork,
   weights: Weights,
-  streams: { readonly [part: string]: ReturnType<typeof imageStream> },
+  streams: { readonly [part: string]: NamedStream | null },
 ): Promise<PartPredictions[] | null> {
   const parts: PartPredictions[] = [];
   try {
     for (const [part, stream] of Object.entries(streams)) {
       if (!stream) continue;
-      parts.push(await predictPart(engine, prepared, weights, { part, stream, signal }));
+      parts.push(await workload.predict(network, weights, { part, stream, signal }));
     }
   } catch (error) {
     if (signal?.aborted && error === signal.reason) return null;
@@ -55,19 +52,16 @@ async function predictParts(
 export async function trainAndScore(
   context: TrainContext,
   folder: RunFolder,
-  prepared: PreparedModel,
+  network: PreparedNetwork,
 ): Promise<Scored> {
-  const { choices, dataset } = context;
-  const { preprocess } = prepared;
-  const thread = new LoaderThread();
-  const stream = (part: 'train' | 'valid' | 'test') =>
-    imageStream(dataset, part, { choices, preprocess, thread });
+  const { task } = context.workload;
+  const streams = await context.workload.streams();
   try {
-    const [train, valid, test] = [stream('train')!, stream('valid'), stream('test')];
-    const trained: TrainedRun = await trainRun({ ...context, folder, prepared, train, valid });
+    const { train, valid, test } = streams;
+    const trained: TrainedRun = await trainRun({ ...context, folder, network, task, train, valid });
     const { best, epochs, steps, trainable, total, weights } = trained;
     if (trained.interrupted) return { interrupted: true, epochs, steps };
-    const parts = await predictParts(context, prepared, weights, { valid, test });
+    const parts = await predictParts(context, network, weights, { valid, test });
     if (!parts) return { interrupted: true, epochs, steps };
     await savePredictions(folder, parts);
     const scored = (name: string) => parts.find((p) => p.part === name)?.result ?? null;
@@ -86,7 +80,7 @@ export async function trainAndScore(
       },
     };
   } finally {
-    await thread.close(); // and with it all that it reads
+    await streams.close();
   }
 }
 
@@ -97,13 +91,8 @@ export async function runControl(
 ): Promise<RunResult | null> {
   const started = performance.now();
   const choices: FitChoices = { ...context.choices, method: 'scratch', lr: undefined };
-  const prepared = prepareModel(await loadBase(context.engine, choices.base, choices), {
-    labels: context.dataset.classes,
-    size: choices.size,
-    seed: choices.seed,
-    fresh: true,
-  });
-  const scored = await trainAndScore({ ...context, choices }, folder.control, prepared);
+  const network = await context.workload.prepare(true);
+  const scored = await trainAndScore({ ...context, choices }, folder.control, network);
   if (scored.interrupted) return null;
   return { ...scored.result, seconds: (performance.now() - started) / 1000 };
 }

@@ -3,7 +3,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import type { Engine } from '../engine/index.js';
 import { findMethod } from '../methods/index.js';
 import type { Weights } from '../nn/index.js';
-import { imageClassification } from '../tasks/index.js';
+import type { TaskDefinition } from '../tasks/index.js';
 import { type Checkpoint, type TrainEvent, Trainer, type TrainResult } from '../train/index.js';
 import {
   FolderCheckpoints,
@@ -12,10 +12,9 @@ import {
   MetricsLog,
   TensorBoardWriter,
 } from '../train/index.node.js';
-import type { PreparedModel } from './base.js';
-import type { ImageStream } from './image-stream.js';
 import type { FitChoices } from './options.js';
 import type { RunFolder } from './run-folder.js';
+import type { NamedStream, PreparedNetwork } from './workload.js';
 
 /** What a run tells, beside what the loop tells. */
 export type RunEvent =
@@ -28,7 +27,7 @@ export type RunEvent =
       readonly bytes: number;
       readonly total: number;
     }
-  /** Pictures looked at while the data is read. */
+  /** Pictures looked at, or bytes of text, while the data is read. */
   | { readonly type: 'data'; readonly done: number; readonly total: number };
 
 /** Listens to a run. */
@@ -39,9 +38,10 @@ export interface TrainRunOptions {
   readonly engine: Engine;
   readonly folder: RunFolder;
   readonly choices: FitChoices;
-  readonly prepared: PreparedModel;
-  readonly train: ImageStream;
-  readonly valid: ImageStream | null;
+  readonly network: PreparedNetwork;
+  readonly task: TaskDefinition;
+  readonly train: NamedStream;
+  readonly valid: NamedStream | null;
   readonly resume: boolean;
   readonly checkpointEvery?: number | undefined;
   readonly listener: RunListener;
@@ -62,7 +62,9 @@ function recordOf(event: TrainEvent, stepsPerEpoch: number): LogRecord[] {
   ];
   if (valid) {
     const { logLoss, ...others } = valid;
-    records.push({ step, epoch, phase, split: 'valid', values: { ...others, loss: logLoss! } });
+    const values: Record<string, number> = { ...others };
+    if (logLoss !== undefined) values.loss = logLoss;
+    records.push({ step, epoch, phase, split: 'valid', values });
   }
   return records;
 }
@@ -129,15 +131,19 @@ export interface TrainedRun extends TrainResult {
 
 /** Trains; returns when the run is done or was interrupted after saving. */
 export async function trainRun(options: TrainRunOptions): Promise<TrainedRun> {
-  const { engine, folder, choices, prepared, train, valid, listener } = options;
-  const { definition, model, isHead } = prepared;
+  const { engine, folder, choices, network, task, train, valid, listener } = options;
   const method = findMethod(choices.method);
   const phases = method.plan({
-    model,
-    hasRole: (path, role) => definition.roles[role as 'head']?.test(path) ?? false,
+    ...network,
     epochs: choices.epochs,
     ...(choices.lr === undefined ? {} : { lr: choices.lr }),
+    ...(choices.layerDecay === undefined ? {} : { layerDecay: choices.layerDecay }),
   });
+  const planned = phases.map((phase) => ({
+    ...phase,
+    warmup: choices.warmup ?? phase.warmup,
+    schedule: choices.schedule ?? phase.schedule,
+  }));
   await mkdir(folder.path, { recursive: true });
   const stepsPerEpoch = Math.ceil(Math.ceil(train.samples / train.batchSize) / choices.accumulate);
   let [trainable, total] = [0, 0];
@@ -146,11 +152,10 @@ export async function trainRun(options: TrainRunOptions): Promise<TrainedRun> {
   const checkpoints = new LoggedCheckpoints(folder.checkpoints, logs);
   try {
     const trainer = new Trainer({
-      ...prepared,
+      ...network,
       engine,
-      isHead,
-      task: imageClassification,
-      phases,
+      task,
+      phases: planned,
       train,
       valid,
       optimizer: { name: choices.optimizer, weightDecay: choices.weightDecay },

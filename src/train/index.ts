@@ -9,5 +9,6 @@ export * from './optimizer-plan.js';
 export * from './phase-run.js';
 export * from './state.js';
 export * from './stream.js';
+export * from './text-stream.js';
 export * from './trainer.js';
 export * from './trainer-options.js';

@@ -3,7 +3,16 @@ import type { Optimizer } from '../engine/index.js';
 import { ConfigError } from '../errors.js';
 import type { Tensor } from '../graph/index.js';
 import type { Phase } from '../methods/index.js';
-import { adamW, cosineRate, lamb, lion, type Schedule, sgd } from '../optim/index.js';
+import {
+  adamW,
+  constantRate,
+  cosineRate,
+  lamb,
+  linearRate,
+  lion,
+  type Schedule,
+  sgd,
+} from '../optim/index.js';
 
 /** Names of optimizers that a run may use. */
 export const OPTIMIZERS = ['adamw', 'sgd', 'lamb', 'lion'] as const;
@@ -26,7 +35,11 @@ const makers = {
 /** The learning rate of a phase's fastest group, by step of the phase (from 1). */
 export function phaseRate(phase: Phase, steps: number): Schedule {
   const warmup = Math.round(phase.warmup * steps);
-  return cosineRate({ lr: phase.lr, warmup, total: steps });
+  if (phase.schedule === 'constant') {
+    return warmup > 0 ? (step) => phase.lr * Math.min(1, step / warmup) : constantRate(phase.lr);
+  }
+  const fall = phase.schedule === 'linear' ? linearRate : cosineRate;
+  return fall({ lr: phase.lr, warmup, total: steps });
 }
 
 /**

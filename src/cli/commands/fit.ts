@@ -12,10 +12,10 @@ export function addFit(program: Command): void {
   const number = (flags: string, text: string) => new Option(flags, text).argParser(asNumber);
   program
     .command('fit')
-    .description('adapt a pre-trained model to a folder of labelled pictures')
+    .description('adapt a pre-trained model to labelled pictures or to texts')
     .argument(
       '[data]',
-      'folder of class folders, or a CSV, TSV or JSONL list; not needed with --resume',
+      'pictures: folder of class folders, or a list of them; texts: CSV, TSV, JSONL, Parquet, CoNLL or plain text, or a folder with train.*, valid.*, test.*; not needed with --resume',
     )
     .addOption(new Option('--task <name>', 'what is learned; recognised from the data'))
     .option(
@@ -23,17 +23,23 @@ export function addFit(program: Command): void {
       'org/name on the hub, a folder, an .onnx file, or graft/... in the package',
     )
     .option('--cut <value>', 'ONNX bases: the value at which the trunk ends')
-    .option('--method <name>', 'fine-tune, feature-extraction or scratch')
+    .option('--method <name>', 'fine-tune, feature-extraction, gradual-unfreezing or scratch')
     .addOption(
       new Option('--valid <path|share>', 'validation data, or the share held out').argParser(
         asShareOrPath,
       ),
     )
     .addOption(number('--epochs <n>', 'passes over the training data'))
-    .addOption(number('--batch <n>', 'pictures a batch'))
+    .addOption(number('--batch <n>', 'samples a batch'))
     .addOption(number('--lr <x>', "peak learning rate; the method's own by default"))
-    .addOption(new Option('--augment <preset>', 'none, light, default or strong'))
-    .addOption(number('--size <pixels>', "side of the input; the base's own by default"))
+    .addOption(number('--warmup <share>', 'share of a phase in which the rate rises'))
+    .addOption(new Option('--schedule <course>', 'how the rate falls: linear, cosine or constant'))
+    .addOption(number('--layer-decay <x>', 'factor of the rate from one layer to the one below'))
+    .addOption(new Option('--augment <preset>', 'none, light, default or (pictures) strong'))
+    .addOption(number('--max-length <tokens>', 'texts: where they are cut; 256 by default'))
+    .addOption(number('--reinit-layers <n>', 'texts: upper layers that start anew'))
+    .option('--prefix <text>', 'texts to texts: what the model is told before each source')
+    .addOption(number('--size <pixels>', "pictures: side of the input; the base's own by default"))
     .addOption(new Option('--optimizer <name>', 'adamw, sgd, lamb or lion'))
     .addOption(number('--weight-decay <x>', 'decay of kernels and matrices'))
     .addOption(number('--clip-norm <x>', "limit of the gradient's norm"))
@@ -47,7 +53,7 @@ export function addFit(program: Command): void {
       '--control',
       'also train from random weights with the same budget, and say what the transfer gained',
     )
-    .option('--strict', 'end at the first unreadable picture instead of leaving it out')
+    .option('--strict', 'end at what cannot be used instead of leaving it out')
     .option('--out <folder>', 'where the run is written; runs/NAME by default')
     .option('--resume', 'go on with the interrupted run in --out')
     .addOption(

@@ -25,6 +25,7 @@ export function headPhase(
     lr,
     rate: () => 1,
     warmup: 0,
+    schedule: 'cosine',
   };
 }
 

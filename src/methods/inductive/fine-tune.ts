@@ -1,48 +1,69 @@
 /**
- * Fine-tuning in two phases: the new head first, on kept features of the frozen trunk, then
- * everything, the slower the nearer to the input. Batch norms keep the base's statistics.
+ * Fine-tuning. Pictures in two phases: the new head first, on kept features of the frozen trunk, then
+ * everything, the slower the nearer to the input; batch norms keep the base's statistics. Texts in one phase
+ * with a long warm-up, as transformers are tuned.
  */
-import { groupIndices } from '../../models/index.js';
-import { defineMethod } from '../define-method.js';
+import { groupIndices, type Network } from '../../models/index.js';
+import { defineMethod, type Phase } from '../define-method.js';
 import { HEAD_RATE, headPhase } from './feature-extraction.js';
 
 /**
  * Peak learning rate of the last trunk layers, with AdamW. Embedded base, five passes, one seed,
  * accuracy after the last in %: amazon at 96, 92.7 at 1e-4, 93.2 at 3e-4, 90.6 at 1e-3; ants and bees at 128,
- * 91.5 at 1e-4, 90.2 at 3e-4 (at 224: 94.1).
+ * 91.5 at 1e-4, 90.2 at 3e-4 (at 224: 94.1). Texts: within the range of Devlin et al., BERT, 2018, and its
+ * followers for small models.
  */
-const TRUNK_RATE = 3e-4;
-/** Learning rate of the first layer group as a share of the last one's. */
+const TRUNK_RATE = { image: 3e-4, text: 5e-5 };
+/** Learning rate of the first layer group of a picture's model as a share of the last one's. */
 const LOWEST_SHARE = 0.1;
+
+/**
+ * Factor of the learning rate of each parameter: `decay` for each layer group between it and the head.
+ * @see Howard and Ruder, "ULMFiT", 2018; Clark et al., "ELECTRA", 2020 (layer-wise decay)
+ */
+export function layerRates(model: Network, decay?: number): (path: string) => number {
+  const groups = groupIndices(model);
+  const last = Math.max(1, ...groups.values());
+  const factor = decay ?? LOWEST_SHARE ** (1 / last);
+  return (path) => factor ** (last - groups.get(path)!);
+}
 
 export default defineMethod({
   name: 'fine-tune',
   kind: 'inductive',
   summary: 'Trains a new head on the frozen base, then the whole model, early layers more slowly.',
   source:
-    'Howard and Ruder, "ULMFiT", 2018 (gradual unfreezing, discriminative rates); fastai `fine_tune`',
+    'Howard and Ruder, "ULMFiT", 2018 (discriminative rates); fastai `fine_tune`; Devlin et al., "BERT", 2018',
   streams: [{ name: 'train', labelled: true }],
   usesBase: true,
-  plan: ({ model, hasRole, epochs, lr = TRUNK_RATE }) => {
-    const isHead = (path: string) => hasRole(path, 'head');
+  plan: ({
+    model,
+    hasRole,
+    epochs,
+    modality = 'image',
+    headTrained = false,
+    layerDecay,
+    lr = TRUNK_RATE[modality],
+  }) => {
+    const isText = modality === 'text';
+    const all: Phase = {
+      name: 'all',
+      epochs,
+      runs: 'all',
+      trainable: () => true,
+      norms: 'frozen',
+      lr,
+      // Layers of a text model are of one size and kind, and are tuned alike where nothing else is asked for.
+      rate: isText && layerDecay === undefined ? () => 1 : layerRates(model, layerDecay),
+      warmup: 0.1,
+      schedule: isText ? 'linear' : 'cosine',
+    };
+    if (isText || headTrained) return [all];
     // A head fresh from its initialisation would send noise through the trunk.
     const headEpochs = Math.max(1, Math.round(epochs / 3));
-    const head = headPhase(headEpochs, isHead, (HEAD_RATE * lr) / TRUNK_RATE);
+    const isHead = (path: string) => hasRole(path, 'head');
+    const head = headPhase(headEpochs, isHead, (HEAD_RATE * lr) / TRUNK_RATE.image);
     if (epochs <= headEpochs) return [head];
-    const groups = groupIndices(model);
-    const last = Math.max(1, ...groups.values());
-    return [
-      head,
-      {
-        name: 'all',
-        epochs: epochs - headEpochs,
-        runs: 'all',
-        trainable: () => true,
-        norms: 'frozen',
-        lr,
-        rate: (path) => LOWEST_SHARE ** (1 - groups.get(path)! / last),
-        warmup: 0.1,
-      },
-    ];
+    return [head, { ...all, epochs: epochs - headEpochs }];
   },
 });

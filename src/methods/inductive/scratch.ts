@@ -8,7 +8,7 @@ import { defineMethod } from '../define-method.js';
  * at 64, three passes, one seed: 21.5 and 15.5. At 3e-4 ants and bees, 53.6. Seeds differ by more than the two
  * rates, and where there is a difference in more than 80 steps it is for the lower one.
  */
-const RATE = 1e-3;
+const RATES = { image: 1e-3, text: 5e-4 };
 
 export default defineMethod({
   name: 'scratch',
@@ -17,7 +17,7 @@ export default defineMethod({
   source: 'He, Girshick and Dollár, "Rethinking ImageNet pre-training", 2019',
   streams: [{ name: 'train', labelled: true }],
   usesBase: false,
-  plan: ({ epochs, lr = RATE }) => [
+  plan: ({ epochs, modality = 'image', lr = RATES[modality] }) => [
     {
       name: 'all',
       epochs,
@@ -27,6 +27,7 @@ export default defineMethod({
       lr,
       rate: () => 1,
       warmup: 0.1,
+      schedule: modality === 'text' ? 'linear' : 'cosine',
     },
   ],
 });

@@ -31,6 +31,8 @@ export interface ReportData {
   readonly topLosses?: readonly ReportSample[];
   /** Mistakes with the place that the model looked at, worst first. */
   readonly attention?: readonly ReportAttention[];
+  /** Some answers of a model that answers in words or tags. */
+  readonly answers?: readonly ReportAnswer[];
   /** Files that were left out. */
   readonly skipped?: readonly { readonly id: string; readonly reason: string }[];
   readonly timing?: ReportTiming;
@@ -97,6 +99,8 @@ export interface ReportSample {
   readonly id: string;
   /** Small picture, `data:image/jpeg;base64,...` (PNG and WebP do too); others are not shown. */
   readonly thumbnail?: string;
+  /** The sample itself, where it is a text. */
+  readonly text?: string;
   /** Indices into the classes. */
   readonly actual: number;
   readonly predicted: number;
@@ -105,6 +109,14 @@ export interface ReportSample {
   /** Of the right class. */
   readonly actualProbability: number;
   readonly loss: number;
+}
+
+/** What was asked, what would have been right, and what was answered; in words. */
+export interface ReportAnswer {
+  readonly id: string;
+  readonly asked: string;
+  readonly expected: string;
+  readonly answer: string;
 }
 
 /** A sample with the parts of it that spoke for the predicted class. */

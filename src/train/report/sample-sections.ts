@@ -2,7 +2,7 @@
 import { metric, percent, plural } from './format.js';
 import { isPicture } from './heat-map.js';
 import { type Html, html } from './html.js';
-import type { ReportAttention, ReportSample } from './report-data.js';
+import type { ReportAnswer, ReportAttention, ReportSample } from './report-data.js';
 import { className } from './tables.js';
 
 function caption(names: readonly string[], s: ReportSample): Html {
@@ -20,13 +20,31 @@ function picture(uri: string | undefined, alt: string): Html {
     : html`<div class="blank" role="img" aria-label="no picture"></div>`;
 }
 
+/** Longer texts are shown up to here. */
+const EXCERPT = 400;
+
+function excerpt(text: string): string {
+  return text.length > EXCERPT ? `${text.slice(0, EXCERPT)} …` : text;
+}
+
+/** Answers in words beside those that would be right. */
+export function answerSection(answers: readonly ReportAnswer[]): Html {
+  return html`<section id="answers"><h2>Answers</h2>
+    <p>Some of what the model made of the data, beside what the data says.</p>
+    <table><thead><tr><th>asked</th><th>expected</th><th>answer</th></tr></thead><tbody>${answers.map(
+      (a) =>
+        html`<tr><td class="name" title="${a.id}">${excerpt(a.asked)}</td><td class="name">${excerpt(a.expected)}</td><td class="name">${excerpt(a.answer)}</td></tr>`,
+    )}</tbody></table></section>`;
+}
+
 /** The samples that cost most. */
 export function topLossSection(names: readonly string[], samples: readonly ReportSample[]): Html {
   const pictures = samples.some((s) => isPicture(s.thumbnail));
   return html`<section id="losses"><h2>Highest losses</h2>
     <p>The ${plural(samples.length, 'sample')} that cost the model most, worst first. Wrong labels and odd cases gather here.</p>
     <div class="gallery">${samples.map(
-      (s) => html`<figure>${pictures && picture(s.thumbnail, s.id)}${caption(names, s)}</figure>`,
+      (s) =>
+        html`<figure>${pictures && picture(s.thumbnail, s.id)}${s.text !== undefined && html`<blockquote class="name">${excerpt(s.text)}</blockquote>`}${caption(names, s)}</figure>`,
     )}</div></section>`;
 }
 

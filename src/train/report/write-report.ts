@@ -16,7 +16,7 @@ import { paintMatrix, sortTables } from './page-tables.js';
 import type { ReportData } from './report-data.js';
 import { heading, results } from './result.js';
 import { dataSection, runSection } from './run-section.js';
-import { attentionSection, topLossSection } from './sample-sections.js';
+import { answerSection, attentionSection, topLossSection } from './sample-sections.js';
 import { STYLE } from './style.js';
 
 /** uPlot as a page takes it, with the licence that asks to be kept with it. */
@@ -54,7 +54,16 @@ function chartSection(charts: readonly Chart[], main: string | undefined): Html 
  * @throws ConfigError when a heat map or its picture is damaged
  */
 export async function renderReport(data: ReportData): Promise<string> {
-  const { classes, calibration, topLosses = [], attention = [], log, metrics, best } = data;
+  const {
+    classes,
+    calibration,
+    topLosses = [],
+    answers = [],
+    attention = [],
+    log,
+    metrics,
+    best,
+  } = data;
   const names = classes?.names ?? [];
   const overlays = await Promise.all(attention.map(overlay));
   const main = metrics[0]?.name;
@@ -69,6 +78,7 @@ export async function renderReport(data: ReportData): Promise<string> {
   }
   if (calibration) parts.push(['calibration', 'Probabilities', calibrationSection(calibration)]);
   if (topLosses.length > 0) parts.push(['losses', 'Losses', topLossSection(names, topLosses)]);
+  if (answers.length > 0) parts.push(['answers', 'Answers', answerSection(answers)]);
   if (attention.length > 0) {
     parts.push(['attention', 'Attention', attentionSection(names, attention, overlays)]);
   }

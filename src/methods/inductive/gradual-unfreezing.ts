@@ -1,0 +1,48 @@
+/** Gradual unfreezing: the head first, then one more stretch of layers in every pass, from the top down. */
+import { groupIndices } from '../../models/index.js';
+import { defineMethod, type Phase } from '../define-method.js';
+import { HEAD_RATE, headPhase } from './feature-extraction.js';
+import { layerRates } from './fine-tune.js';
+
+/** Peak learning rate of the head once layers below it move; those are slower by `DECAY` a layer. */
+const RATE = { image: 3e-4, text: 1e-4 };
+/** Howard and Ruder's factor between neighbouring layers. */
+const DECAY = 1 / 2.6;
+
+export default defineMethod({
+  name: 'gradual-unfreezing',
+  kind: 'inductive',
+  summary:
+    'Trains the head, then unfreezes more layers in every pass, from the head down to the input.',
+  source: 'Howard and Ruder, "Universal language model fine-tuning for text classification", 2018',
+  streams: [{ name: 'train', labelled: true }],
+  usesBase: true,
+  plan: ({ model, hasRole, epochs, modality = 'image', headTrained = false, layerDecay, lr }) => {
+    const peak = lr ?? RATE[modality];
+    const groups = groupIndices(model);
+    const count = 1 + Math.max(...groups.values());
+    const isHead = (path: string) => hasRole(path, 'head');
+    const headEpochs = headTrained ? 0 : 1;
+    const rest = epochs - headEpochs;
+    const phases: Phase[] = headEpochs
+      ? [headPhase(headEpochs, isHead, (HEAD_RATE * peak) / RATE[modality])]
+      : [];
+    for (let pass = 1; pass <= rest; pass++) {
+      // The last pass moves everything.
+      const lowest = Math.floor(count * (1 - pass / rest));
+      phases.push({
+        name: pass === rest ? 'all' : `from group ${lowest}`,
+        epochs: 1,
+        runs: 'all',
+        trainable: (path) => groups.get(path)! >= lowest || isHead(path),
+        norms: 'frozen',
+        lr: peak,
+        rate: layerRates(model, layerDecay ?? DECAY),
+        // Slanted triangles: a short rise, then a long fall.
+        warmup: 0.1,
+        schedule: 'linear',
+      });
+    }
+    return phases;
+  },
+});

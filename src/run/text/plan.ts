@@ -1,0 +1,176 @@
+/** What is learned from a set of texts: the task, its samples, the head that answers. */
+import {
+  type AnyTextDataset,
+  balancedWeights,
+  type PlainText,
+  packBlocks,
+  type TextSample,
+  type Tokenizer,
+} from '../../data/index.js';
+import { ConfigError } from '../../errors.js';
+import type { LoadTextOptions } from '../../models/index.js';
+import {
+  causalLanguageModeling,
+  maskedLanguageModeling,
+  multiLabelClassification,
+  sentenceSimilarity,
+  singleLabelClassification,
+  specialToken,
+  type TextTask,
+  type TokenBlock,
+  textRegression,
+  textToText,
+  tokenClassification,
+} from '../../tasks/index.js';
+import type { FitChoices } from '../options.js';
+import type { TextBase } from './base.js';
+
+/** Samples of the parts. */
+export interface TextParts<S extends TextSample = TextSample> {
+  readonly train: readonly S[];
+  readonly valid: readonly S[];
+  readonly test: readonly S[];
+}
+
+/** A task with the samples that it reads. */
+export interface TextPlan {
+  // Each task reads its own kind of sample, which the plan pairs it with.
+  readonly task: TextTask<TextSample, unknown>;
+  readonly parts: TextParts;
+  readonly head: Pick<LoadTextOptions, 'head' | 'labels' | 'problem'>;
+  /** What samples are called, in the plural. */
+  readonly unit: string;
+}
+
+function planOf<S extends TextSample, T>(
+  task: TextTask<S, T>,
+  parts: TextParts<S>,
+  unit: string,
+  labels?: readonly string[],
+  problem?: LoadTextOptions['problem'],
+): TextPlan {
+  return {
+    task: task as unknown as TextTask<TextSample, unknown>,
+    parts,
+    head: {
+      head: task.head,
+      ...(labels ? { labels } : {}),
+      ...(problem === undefined ? {} : { problem }),
+    },
+    unit,
+  };
+}
+
+/** Texts one after the other, cut into blocks of a fixed number of tokens. */
+function blocksOf(
+  texts: readonly PlainText[],
+  tokenizer: Tokenizer,
+  length: number,
+  wrap: { readonly before: readonly number[]; readonly after: readonly number[] },
+  part: string,
+): TokenBlock[] {
+  const room = length - wrap.before.length - wrap.after.length;
+  const end = tokenizer.special.eos ?? specialToken(tokenizer, 'sep');
+  const documents = texts.map(({ text }) => tokenizer.ids(text, { addSpecialTokens: false }));
+  return [...packBlocks(documents, { length: room, end })].map(({ ids, weights }, i) => {
+    // What fills the last block is no text.
+    const own = ids.subarray(0, weights.filter((w) => w > 0).length);
+    return {
+      id: `${part}, block ${i + 1}`,
+      ids: Int32Array.from([...wrap.before, ...own, ...wrap.after]),
+    };
+  });
+}
+
+function planLanguage(
+  { train, valid, test }: TextParts<PlainText>,
+  choices: FitChoices,
+  { definition, tokenizer, config }: TextBase,
+  maxTokens: number,
+): TextPlan {
+  const objective = choices.objective ?? (definition.kind === 'decoder' ? 'clm' : 'mlm');
+  const causal = objective === 'clm';
+  const { cls, sep } = tokenizer.special;
+  const wrap = {
+    before: !causal && cls !== undefined ? [cls] : [],
+    after: !causal && sep !== undefined ? [sep] : [],
+  };
+  const made = (texts: readonly PlainText[], part: string) =>
+    blocksOf(texts, tokenizer, maxTokens, wrap, part);
+  const parts = {
+    train: made(train, 'train'),
+    valid: made(valid, 'valid'),
+    test: made(test, 'test'),
+  };
+  if (causal) return planOf(causalLanguageModeling(), parts, 'blocks');
+  const specialTokens = new Set(Object.values(tokenizer.special));
+  const task = maskedLanguageModeling({
+    maskToken: specialToken(tokenizer, 'mask'),
+    vocabularySize: Math.min(tokenizer.vocabularySize, config.vocabularySize),
+    specialTokens,
+  });
+  return planOf(task, parts, 'blocks');
+}
+
+/**
+ * The plan for a data set and a base.
+ * @throws ConfigError when the base cannot do what the data asks for
+ */
+export function planText(
+  dataset: AnyTextDataset,
+  choices: FitChoices,
+  base: TextBase,
+  maxTokens: number,
+): TextPlan {
+  const { classes } = dataset;
+  const { labelSmoothing } = choices;
+  if (dataset.kind === 'single-label') {
+    const classWeights =
+      choices.classWeights === 'balanced'
+        ? balancedWeights(
+            dataset.train.map((s) => s.label),
+            classes.length,
+          )
+        : undefined;
+    const task = singleLabelClassification({
+      classes: classes.length,
+      labelSmoothing,
+      classWeights,
+    });
+    return planOf(task, dataset, 'texts', classes, 'single_label_classification');
+  }
+  if (dataset.kind === 'multi-label') {
+    const task = multiLabelClassification({ classes: classes.length });
+    return planOf(task, dataset, 'texts', classes, 'multi_label_classification');
+  }
+  if (dataset.kind === 'regression') {
+    return planOf(textRegression(), dataset, 'texts', ['score'], 'regression');
+  }
+  if (dataset.kind === 'tags') {
+    return planOf(tokenClassification(classes), dataset, 'sentences', classes);
+  }
+  if (dataset.kind === 'plain') return planLanguage(dataset, choices, base, maxTokens);
+  if (dataset.kind === 'similar') {
+    const scored = dataset.train.every((s) => s.score !== undefined);
+    return planOf(sentenceSimilarity(scored), dataset, 'pairs');
+  }
+  if (dataset.kind === 'pairs') {
+    const { definition, config } = base;
+    const { decoderStartToken, eosTokens } = config;
+    if (definition.kind !== 'encoder-decoder' || decoderStartToken === null || !eosTokens[0]) {
+      throw new ConfigError(
+        `${dataset.task} needs an encoder-decoder such as t5, bart or marian; ${base.path} is a ${definition.modelType}. Choose one with --base.`,
+        { task: dataset.task, modelType: definition.modelType },
+        'no-head',
+      );
+    }
+    const task = textToText({
+      name: dataset.task as 'translation',
+      decoderStart: decoderStartToken,
+      endToken: eosTokens[0],
+      prefix: choices.prefix,
+    });
+    return planOf(task, dataset, 'pairs');
+  }
+  throw new ConfigError(`${dataset.task} cannot be trained yet.`, { task: dataset.task });
+}

@@ -1,0 +1,73 @@
+/** What a finished text model says of a part of the data. */
+import type { Engine } from '../../engine/index.js';
+import type { Weights } from '../../nn/index.js';
+import {
+  packedRows,
+  probabilitiesOf,
+  type Row,
+  type TaggedTruth,
+  tagsAt,
+} from '../../tasks/index.js';
+import { collect, Forward } from '../../train/index.js';
+import type { ClassPredictions, PartPredictions } from '../predictions.js';
+import type { AskedPart, PreparedNetwork } from '../workload.js';
+import type { TextBase } from './base.js';
+import type { TextPlan } from './plan.js';
+
+/** A model at work on the plan's task. */
+export interface TextAnswerer {
+  readonly network: Pick<PreparedNetwork, 'model'>;
+  readonly weights: Weights;
+  readonly plan: Pick<TextPlan, 'task' | 'head'>;
+  readonly base: Pick<TextBase, 'tokenizer' | 'config'>;
+  readonly maxTokens: number;
+}
+
+/** Predictions of a tagger: the names of the tags of each sentence. */
+export interface TagPredictions extends PartPredictions {
+  readonly tags: readonly (readonly string[])[];
+}
+
+/** Probabilities of classes from rows of logits, to the digits that matter. */
+export function classProbabilities(rows: readonly Row[]): number[] {
+  const { values, width } = packedRows(rows);
+  const probabilities = probabilitiesOf({ logits: values, classes: width });
+  return Array.from(probabilities, (p) => Number(p.toPrecision(7)));
+}
+
+/**
+ * Predicts and scores one part.
+ * @throws the signal's reason when it is aborted on the way
+ */
+export async function predictTextPart(
+  engine: Engine,
+  { network, weights, plan }: TextAnswerer,
+  { part, stream, signal }: AskedPart,
+): Promise<PartPredictions> {
+  const { task, head } = plan;
+  const forward = new Forward(engine, network.model, { part: 'all', weights, keep: task.keep });
+  const rows = await collect(stream, ({ feeds }) => forward.run(feeds), { signal });
+  const metrics = task.score({ rows, truth: stream.truth });
+  const base = { part, result: { samples: rows.length, metrics }, ids: stream.ids };
+  if (head.problem === 'single_label_classification') {
+    const found: ClassPredictions = {
+      ...base,
+      labels: stream.truth as readonly number[],
+      probabilities: classProbabilities(rows),
+    };
+    return found;
+  }
+  if (head.head === 'token-classification') {
+    const names = head.labels!;
+    const outside = Math.max(0, names.indexOf('O'));
+    const truth = stream.truth as readonly TaggedTruth[];
+    const found: TagPredictions = {
+      ...base,
+      tags: truth.map(({ places }, i) =>
+        tagsAt(rows[i]!.data, places, outside).map((tag) => names[tag]!),
+      ),
+    };
+    return found;
+  }
+  return base;
+}

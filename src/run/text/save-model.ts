@@ -1,0 +1,25 @@
+/** A trained text model as a folder in Hugging Face's layout, written whole or not at all. */
+import type { Tokenizer } from '../../data/index.js';
+import { writeSafetensors, writeWhole } from '../../io/index.node.js';
+import { type LoadedTextModel, writeTextConfig } from '../../models/index.js';
+import type { Weights } from '../../nn/index.js';
+import { jsonBytes, replaceModel } from '../save-model.js';
+
+/** Writes config, weights and tokenizer; an older model at `path` is replaced at the end. */
+export async function saveTextModel(
+  path: string,
+  loaded: LoadedTextModel,
+  tokenizer: Tokenizer,
+  weights: Weights,
+): Promise<void> {
+  const config = writeTextConfig(loaded.definition, loaded.headName, loaded.config);
+  const tensors = weights;
+  await replaceModel(path, async (place) => {
+    await writeWhole(place('config.json'), [jsonBytes(config)]);
+    for (const [name, text] of tokenizer.files()) {
+      await writeWhole(place(name), [new TextEncoder().encode(text)]);
+    }
+    // Python's loaders ask for this word.
+    await writeSafetensors(place('model.safetensors'), tensors, { format: 'pt' });
+  });
+}

@@ -1,0 +1,174 @@
+/** Texts and a text base as the workload of a run. */
+import { augmentText, type TextSample, textAugmentation } from '../../data/index.js';
+import { readTextDataset } from '../../data/index.node.js';
+import { DataError } from '../../errors.js';
+import { type LoadedTextModel, writeTextConfig } from '../../models/index.js';
+import { initialize, type Weights } from '../../nn/index.js';
+import type { TaskDefinition, TextItem, TextTask, TextTools } from '../../tasks/index.js';
+import { TextStream } from '../../train/index.js';
+import { hashText, type KeyedRandom } from '../../util/index.js';
+import type { FitChoices } from '../options.js';
+import { leftOutText } from '../summary.js';
+import type { PreparedNetwork, Workload, WorkloadContext } from '../workload.js';
+import { loadHead, openTextBase, type TextBase, tokenLimit } from './base.js';
+import { textDataRecord } from './data-record.js';
+import { planText, type TextPlan } from './plan.js';
+import { predictTextPart } from './predictions.js';
+import { writeTextReport } from './report.js';
+import { saveTextModel } from './save-model.js';
+
+/** Layers of a trunk, as groups of layers call them: `bert.encoder.layer.3`. */
+const LAYER = /\.\d+$/;
+
+/** Draws the weights of the upper layers of the trunk anew: Zhang et al., "Revisiting few-sample BERT", 2021. */
+function reinitialised({ model, weights }: LoadedTextModel, layers: number, seed: number): Weights {
+  const chosen = model
+    .layerGroups()
+    .filter((group) => LAYER.test(group))
+    .slice(-layers);
+  const isChosen = (path: string) => chosen.some((group) => path.startsWith(`${group}.`));
+  return new Map([...weights, ...initialize(model, seed, isChosen)]);
+}
+
+function networkOf(
+  loaded: LoadedTextModel,
+  { seed, reinitLayers = 0 }: FitChoices,
+  fresh: boolean,
+): PreparedNetwork {
+  const { definition, config, headName, head, model, untrained } = loaded;
+  const isHead = (path: string) => head.parameters?.test(path) ?? false;
+  const kept = reinitLayers > 0 ? reinitialised(loaded, reinitLayers, seed) : loaded.weights;
+  return {
+    model,
+    weights: fresh ? initialize(model, seed) : kept,
+    structure: `${definition.modelType}:${headName}:${JSON.stringify(writeTextConfig(definition, headName, config))}`,
+    isHead,
+    hasRole: (path, role) =>
+      role === 'head' ? isHead(path) : (definition.roles[role]?.test(path) ?? false),
+    modality: 'text',
+    headTrained: untrained.length === 0,
+  };
+}
+
+/** Words of a sample left out and swapped, where it has a text of its own. */
+function varied(
+  task: TextTask<TextSample, unknown>,
+  tools: TextTools,
+  preset: string,
+): ((sample: TextSample, random: KeyedRandom) => TextItem) | undefined {
+  if (preset === 'none') return undefined;
+  const augmentation = textAugmentation(preset);
+  return (sample, random) => {
+    const { text } = sample as TextSample & { readonly text?: string };
+    if (text === undefined) return task.item(sample, tools);
+    return task.item(
+      { ...sample, text: augmentText(text, random, augmentation) } as TextSample,
+      tools,
+    );
+  };
+}
+
+/** Streams of the parts; null for those that are empty. */
+function streamsOf(
+  { task, parts }: TextPlan,
+  base: TextBase,
+  choices: FitChoices,
+  maxTokens: number,
+  record: string,
+) {
+  const { tokenizer, definition, config } = base;
+  const tools: TextTools = { tokenizer, maxTokens };
+  const prepared = hashText(
+    `${record}|${maxTokens}|${choices.prefix ?? ''}|${[...tokenizer.files()].join()}`,
+  );
+  const stream = (part: 'train' | 'valid' | 'test') => {
+    const samples = parts[part];
+    if (samples.length === 0) return null;
+    return new TextStream({
+      task,
+      samples,
+      items: samples.map((sample) => task.item(sample, tools)),
+      batchSize: choices.batch,
+      padToken: config.padToken ?? tokenizer.special.pad ?? 0,
+      inputs: definition.inputs,
+      maxTokens,
+      seed: choices.seed,
+      vary: varied(task, tools, choices.augment),
+      fingerprint: `${part}:${prepared}`,
+    });
+  };
+  return { train: stream('train'), valid: stream('valid'), test: stream('test') };
+}
+
+type TextStreams = ReturnType<typeof streamsOf>;
+
+/** Says how many texts were cut; with `strict` that is an error. */
+function reportCut(
+  { train, valid, test }: TextStreams,
+  choices: FitChoices,
+  maxTokens: number,
+  say: (text: string) => void,
+): void {
+  const cut = [train, valid, test].map((s) => s?.truncated ?? { tokens: 0, texts: 0 });
+  const texts = cut.reduce((n, c) => n + c.texts, 0);
+  const tokens = cut.reduce((n, c) => n + c.tokens, 0);
+  if (texts === 0) return;
+  const what = `${texts} text${texts === 1 ? ' is' : 's are'} longer than ${maxTokens} tokens`;
+  if (choices.strict) {
+    throw new DataError(
+      `${what}. Raise --max-length, shorten them, or leave out --strict: then they are cut.`,
+      { texts, tokens, maxTokens },
+      { code: 'too-long' },
+    );
+  }
+  say(`${what} and cut there (${tokens} tokens in all)`);
+}
+
+/** @throws the signal's reason when it is aborted on the way */
+export async function openTextWorkload(
+  asked: FitChoices,
+  { engine, listener, signal, taskKnown }: WorkloadContext,
+): Promise<Workload> {
+  const base = await openTextBase(asked.base, ({ file, bytes, total }) => {
+    signal?.throwIfAborted();
+    listener({ type: 'download', file, bytes, total });
+  });
+  const dataset = await readTextDataset(asked.data, {
+    ...(asked.valid === undefined ? {} : { valid: asked.valid }),
+    ...(taskKnown && asked.task !== 'image-classification' ? { task: asked.task } : {}),
+    seed: asked.seed,
+    strict: asked.strict,
+    progress: (done: number, total: number) => {
+      signal?.throwIfAborted();
+      listener({ type: 'data', done, total });
+    },
+  });
+  const say = (text: string) => listener({ type: 'note', text });
+  if (dataset.skipped.length > 0) say(leftOutText(dataset.skipped));
+  const choices: FitChoices = { ...asked, task: dataset.task };
+  const maxTokens = tokenLimit(base, choices.maxLength);
+  const plan = planText(dataset, choices, base, maxTokens);
+  const data = textDataRecord(dataset, plan);
+  const streams = streamsOf(plan, base, choices, maxTokens, data.fingerprint);
+  reportCut(streams, choices, maxTokens, say);
+  const load = () => loadHead(base, { ...plan.head, seed: choices.seed });
+  const loaded = await load();
+  return {
+    task: plan.task as TaskDefinition,
+    choices,
+    data,
+    model: {
+      modelType: base.definition.modelType,
+      maxTokens,
+      source: { path: base.path, ...(base.license ? { license: base.license } : {}) },
+    },
+    // A second network has placeholders of its own.
+    prepare: async (fresh) =>
+      networkOf(fresh === (choices.method === 'scratch') ? loaded : await load(), choices, fresh),
+    streams: async () => ({ ...streams, train: streams.train!, close: async () => {} }),
+    predict: (network, weights, part) =>
+      predictTextPart(engine, { network, weights, plan, base, maxTokens }, part),
+    save: (path, _network, weights) => saveTextModel(path, loaded, base.tokenizer, weights),
+    report: (folder, record) => writeTextReport(folder, record, { dataset }),
+  };
+}

@@ -1,0 +1,78 @@
+/** Text to text: translation and summarization by an encoder-decoder. */
+import type { TextPairSample } from '../data/index.js';
+import { hostTensor } from '../graph/index.js';
+import { TEXT_INPUTS } from '../models/index.js';
+import { WORD_LOSS } from './language-modeling.js';
+import { encodeTexts, laid, maskOf, type TextTask, tokenInputs } from './text-task.js';
+
+/** What a task from text to text is told. */
+export interface TextToTextOptions {
+  readonly name: 'translation' | 'summarization' | 'text-generation';
+  /** First token of the decoder. */
+  readonly decoderStart: number;
+  /** Ends a target, where the tokenizer does not add it by itself. */
+  readonly endToken: number;
+  /** What T5 is told to do, before the source. */
+  readonly prefix?: string | undefined;
+}
+
+/** What a target is: its text, and all that would be right. */
+export interface TargetTruth {
+  readonly references: readonly string[];
+}
+
+/**
+ * The target's words, each after those before it. The loss is a mean over target tokens; while training,
+ * models are compared by perplexity, since generating takes long.
+ */
+export function textToText({
+  name,
+  decoderStart,
+  endToken,
+  prefix = '',
+}: TextToTextOptions): TextTask<TextPairSample, TargetTruth> {
+  const { primary, loss, keep, score } = WORD_LOSS;
+  return {
+    name,
+    primary,
+    loss,
+    ...(keep ? { keep } : {}),
+    score: ({ rows }) => score({ rows, truth: rows.map(() => null) }),
+    head: 'seq2seq-lm',
+    item: ({ source, target }, tools) => {
+      const labels = Int32Array.from(
+        tools.tokenizer.ids(target, { maxLength: tools.maxTokens - 1 }),
+      );
+      const ended = labels.at(-1) === endToken ? labels : Int32Array.from([...labels, endToken]);
+      const decoderIds = new Int32Array(ended.length);
+      decoderIds.set(ended.subarray(0, -1), 1);
+      decoderIds[0] = decoderStart;
+      return { ...encodeTexts(tools, prefix + source), typeIds: null, decoderIds, labels: ended };
+    },
+    truth: ({ target, references }) => ({ references: references ?? [target] }),
+    inputs: (rows, place) => ({
+      ...tokenInputs(rows, place),
+      [TEXT_INPUTS.decoderIds]: laid(
+        rows.map((r) => r?.decoderIds ?? null),
+        place.decoderTokens,
+        place.padToken,
+      ),
+    }),
+    targets: (rows, { decoderTokens }) => {
+      const targets = laid(
+        rows.map((r) => r?.labels ?? null),
+        decoderTokens,
+        0,
+      );
+      const weights = maskOf(
+        rows.map((r) => r?.labels.length ?? 0),
+        decoderTokens,
+        'float32',
+      );
+      return {
+        targets,
+        weights: hostTensor('float32', targets.shape, weights.data as Float32Array),
+      };
+    },
+  };
+}
