@@ -1,5 +1,5 @@
 /** Tokens that are found in a text before the model sees it. */
-import { type AlignedText, sliceAligned } from './aligned-text.js';
+import { type AlignedText, alignedText, sliceAligned } from './aligned-text.js';
 import { countField, flagField, listField, objectField, textField } from './fields.js';
 import type { Normalizer } from './normalizers.js';
 import { PrefixTrie } from './prefix-trie.js';
@@ -77,6 +77,9 @@ function finder(entries: readonly (readonly [pattern: string, token: AddedToken]
     const { text } = a;
     const out: AddedPart[] = [];
     let done = 0;
+    if (tokens.length === 0) {
+      return text === '' ? [] : [{ part: sliceAligned(a, 0, text.length), token: null }];
+    }
     for (let i = 0; i < text.length; ) {
       const found = first.has(text.charCodeAt(i)) ? longestAt(text, i) : null;
       if (!found) {
@@ -105,27 +108,33 @@ function finder(entries: readonly (readonly [pattern: string, token: AddedToken]
   };
 }
 
-/**
- * Cuts a text at added tokens and normalizes the rest: tokens that are not normalized first, then,
- * in the normalized rest, the others.
- */
-export function addedTokenSplitter(
+/** How added tokens are found, and how they are written when ids become text again. */
+export interface AddedVocabulary {
+  /**
+   * Cuts a text at added tokens and normalizes the rest: tokens that are not normalized first, then,
+   * in the normalized rest, the others.
+   */
+  split(a: AlignedText): AddedPart[];
+  /** What the reference writes for an id: the normalized form of a normalized token. */
+  readonly written: ReadonlyMap<number, string>;
+}
+
+/** Tokens with the normalizer that the text between them passes. */
+export function addedVocabulary(
   tokens: readonly AddedToken[],
   normalizer: Normalizer | null,
-): (a: AlignedText) => AddedPart[] {
+): AddedVocabulary {
+  const form = (token: AddedToken) =>
+    token.normalized && normalizer ? normalizer(alignedText(token.content)).text : token.content;
   const verbatim = finder(tokens.filter((t) => !t.normalized).map((t) => [t.content, t]));
-  const normal = tokens.filter((t) => t.normalized);
-  const normalized = finder(
-    normal.map((t) => {
-      const a = { text: t.content, origin: 0, at: 0, starts: null, ends: null };
-      return [normalizer ? normalizer(a).text : t.content, t];
-    }),
-  );
-  return (a) =>
-    verbatim(a).flatMap((found) => {
-      if (found.token !== null) return [found];
-      const part = normalizer ? normalizer(found.part) : found.part;
-      if (part.text === '') return [];
-      return normal.length > 0 ? normalized(part) : [{ part, token: null }];
-    });
+  const normalized = finder(tokens.filter((t) => t.normalized).map((t) => [form(t), t]));
+  return {
+    written: new Map(tokens.map((t) => [t.id, form(t)])),
+    split: (a) =>
+      verbatim(a).flatMap((found) =>
+        found.token === null
+          ? normalized(normalizer ? normalizer(found.part) : found.part)
+          : [found],
+      ),
+  };
 }

@@ -8,7 +8,7 @@ import {
   textField,
   tokenizerFault,
 } from './fields.js';
-import { NumberHeap } from './heap.js';
+import { numberHeap } from './heap.js';
 import { cachedTokenize, type PieceTokens, type TokenModel } from './model.js';
 import { readVocabulary } from './vocabulary-table.js';
 
@@ -64,7 +64,7 @@ function mergeAll({ ids, starts, ends }: Symbols, { ranks, results, size }: Merg
   const n = ids.length;
   const previous = Int32Array.from({ length: n }, (_, i) => i - 1);
   const next = Int32Array.from({ length: n }, (_, i) => (i + 1 < n ? i + 1 : -1));
-  const queue = new NumberHeap();
+  const queue = numberHeap();
   const offer = (left: number): void => {
     const right = next[left]!;
     if (right < 0) return;

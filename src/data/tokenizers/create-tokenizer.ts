@@ -1,7 +1,7 @@
 /** A tokenizer from the content of a tokenizer.json. */
 import { ConfigError } from '../../errors.js';
-import { type AddedToken, addedTokenSplitter, readAddedTokens } from './added-tokens.js';
-import { alignedText, endAt, startAt } from './aligned-text.js';
+import { type AddedToken, addedVocabulary, readAddedTokens } from './added-tokens.js';
+import { alignedText, endAt, startAt, unitsAt } from './aligned-text.js';
 import { readBpe } from './bpe.js';
 import { cleanUpSpaces, readDecoder } from './decoders.js';
 import { byType, type JsonObject, objectField } from './fields.js';
@@ -37,6 +37,8 @@ interface TextTokens extends TextLength {
   readonly starts: number[];
   readonly ends: number[];
   readonly wordIds: number[];
+  /** The text that the ranges of a token count in. */
+  sourceOf(token: number): string;
 }
 
 const MODELS: Readonly<Record<string, (config: JsonObject, field: string) => TokenModel>> = {
@@ -73,6 +75,14 @@ function blanks(token: string): readonly [leading: number, trailing: number] {
   return [leading, trailing];
 }
 
+/** `steps` characters on from `at`, backwards when negative. */
+function moved(text: string, at: number, steps: number): number {
+  let to = at;
+  for (let n = 0; n < steps && to < text.length; n++) to += unitsAt(text, to);
+  for (let n = 0; n < -steps && to > 0; n++) to -= to > 1 ? unitsAt(text, to - 2) : 1;
+  return to;
+}
+
 /** Takes the white space out of ranges, as the reference's `process_offsets` does. */
 function trimRanges(
   text: TextTokens,
@@ -81,16 +91,14 @@ function trimRanges(
 ): void {
   const { ids, starts, ends } = text;
   for (let i = 0; i < ids.length; i++) {
-    const token = tokenOf(ids[i]!) ?? '';
-    const [before, trailing] = blanks(token);
-    let leading = before;
-    if (leading > 0) {
-      const first = i === 0 || starts[i] === 0;
-      // That one was put there by the pre-tokenizer.
-      if (first && addPrefixSpace && leading === 1) leading = 0;
-      starts[i] = Math.min(starts[i]! + leading, ends[i]!);
-    }
-    if (trailing > 0 && ends[i]! >= trailing) ends[i] = Math.max(ends[i]! - trailing, starts[i]!);
+    const [before, after] = blanks(tokenOf(ids[i]!) ?? '');
+    if (before === 0 && after === 0) continue;
+    const source = text.sourceOf(i);
+    const first = i === 0 || starts[i] === 0;
+    // That one space was put there by the pre-tokenizer.
+    const leading = first && addPrefixSpace && before === 1 ? 0 : before;
+    starts[i] = Math.min(moved(source, starts[i]!, leading), ends[i]!);
+    ends[i] = Math.max(moved(source, ends[i]!, -after), starts[i]!);
   }
 }
 
@@ -110,7 +118,7 @@ export function createTokenizer(files: TokenizerFiles): Tokenizer {
   );
   const decoder = optional(tokenizer.decoder, 'decoder', readDecoder);
   const added = readAddedTokens(tokenizer.added_tokens, 'added_tokens');
-  const splitAdded = addedTokenSplitter(added, normalizer);
+  const { split: splitAdded, written } = addedVocabulary(added, normalizer);
 
   const addedIds = new Map(added.map((t) => [t.content, t.id]));
   const addedTokens = new Map(added.map((t) => [t.id, t]));
@@ -165,7 +173,9 @@ export function createTokenizer(files: TokenizerFiles): Tokenizer {
   };
 
   const tokensOf = (texts: readonly string[], areWords: boolean, limit: number): TextTokens => {
-    const out = { ids: [], starts: [], ends: [], wordIds: [], total: 0, made: 0 };
+    const wordIds: number[] = [];
+    const sourceOf = (token: number) => texts[areWords ? wordIds[token]! : 0]!;
+    const out = { ids: [], starts: [], ends: [], wordIds, sourceOf, total: 0, made: 0 };
     texts.forEach((text, i) => {
       addText(out, text, areWords ? i : null, limit);
     });
@@ -263,7 +273,7 @@ export function createTokenizer(files: TokenizerFiles): Tokenizer {
     decode(ids, { skipSpecialTokens = false } = {}) {
       const tokens: string[] = [];
       for (const id of ids) {
-        const token = tokenOf(id);
+        const token = written.get(id) ?? vocabulary.tokens[id];
         if (token === undefined) continue;
         if (skipSpecialTokens && addedTokens.get(id)?.special) continue;
         tokens.push(token);

@@ -34,8 +34,9 @@ export function cleanUpSpaces(text: string): string {
 }
 
 const utf8 = new TextEncoder();
-const lossy = new TextDecoder();
-const strict = new TextDecoder('utf-8', { fatal: true });
+// A byte order mark within a text is a character like others.
+const lossy = new TextDecoder('utf-8', { ignoreBOM: true });
+const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 function byteLevel(tokens: readonly string[]): readonly string[] {
   const bytes: number[] = [];

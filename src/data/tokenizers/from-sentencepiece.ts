@@ -72,7 +72,24 @@ function mergesOf({ pieces }: SentencePieceModel): [string, string][] {
     .map(({ left, right }) => [left, right]);
 }
 
+/** Every character that means something in a pattern, made to mean itself. */
+const escaped = (text: string): string => text.replace(/[.*+?^${}()|[\]\\/-]/g, '\\$&');
+
+/** SentencePiece leaves user-defined pieces whole wherever they stand. */
+function wholePieces({ pieces }: SentencePieceModel): JsonObject | null {
+  const whole = pieces.filter((p) => p.type === PIECE.userDefined).map((p) => p.piece);
+  if (whole.length === 0) return null;
+  whole.sort((a, b) => b.length - a.length);
+  return {
+    type: 'Split',
+    pattern: { Regex: whole.map(escaped).join('|') },
+    behavior: 'Isolated',
+    invert: false,
+  };
+}
+
 function bpe(model: SentencePieceModel, unknown: number): JsonObject {
+  const whole = wholePieces(model);
   const before = normalizers(model);
   if (model.addDummyPrefix) before.push({ type: 'Prepend', prepend: MARK });
   before.push(replace({ String: ' ' }, MARK));
@@ -80,7 +97,7 @@ function bpe(model: SentencePieceModel, unknown: number): JsonObject {
   return {
     ...shell,
     normalizer: sequence('normalizers', before),
-    pre_tokenizer: null,
+    pre_tokenizer: whole,
     post_processor: null,
     decoder: sequence('decoders', [
       replace({ String: MARK }, ' '),
@@ -96,7 +113,7 @@ function bpe(model: SentencePieceModel, unknown: number): JsonObject {
       end_of_word_suffix: null,
       fuse_unk: true,
       byte_fallback: model.byteFallback,
-      ignore_merges: false,
+      ignore_merges: whole !== null,
       vocab: Object.fromEntries(model.pieces.map(({ piece }, id) => [piece, id])),
       merges: mergesOf(model),
     },
@@ -109,10 +126,14 @@ function unknownOf({ pieces }: SentencePieceModel, file: string): number {
   return id;
 }
 
-/** Control and user-defined pieces, as tokens found before the model runs. */
-function addedOf({ pieces }: SentencePieceModel): JsonObject[] {
+/** Control pieces (and a Unigram's user-defined ones), as tokens found before the model runs. */
+function addedOf({ pieces, modelType }: SentencePieceModel): JsonObject[] {
   return pieces.flatMap(({ piece, type }, id) => {
-    if (type !== PIECE.control && type !== PIECE.userDefined && type !== PIECE.unknown) return [];
+    const found =
+      type === PIECE.control ||
+      type === PIECE.unknown ||
+      (type === PIECE.userDefined && modelType === 1);
+    if (!found) return [];
     return [{ ...addedToken(id, piece), special: type !== PIECE.userDefined }];
   });
 }

@@ -10,3 +10,7 @@ export {
 export { MAX_PATTERN_LENGTH } from './pattern.js';
 export { readSentencePiece, type SentencePieceModel } from './sentencepiece.js';
 export * from './tokenizer.js';
+export { type TrainBpeOptions, trainBpe } from './train-bpe.js';
+export { type TrainUnigramOptions, trainUnigram } from './train-unigram.js';
+export { type TrainWordPieceOptions, trainWordPiece } from './train-wordpiece.js';
+export { meanRow, NEW_ROW, vocabularyMap } from './vocabulary.js';

@@ -57,7 +57,7 @@ function readCharsMap(bytes: Uint8Array, field: string): CharsMap {
   );
   const values = bytes.subarray(4 + trieBytes);
   const utf8 = new TextEncoder();
-  const decoder = new TextDecoder();
+  const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
   const offset = (unit: number) => (unit >>> 10) << ((unit & 512) >>> 6);
   return (chunk) => {
     let node = offset(units[0]!);

@@ -13,7 +13,7 @@ import { cachedTokenize, type PieceTokens, type TokenModel } from './model.js';
 import { PrefixTrie } from './prefix-trie.js';
 
 /** What an unknown character costs below the least likely entry; SentencePiece's kUnkPenalty. */
-const UNKNOWN_PENALTY = 10;
+export const UNKNOWN_PENALTY = 10;
 
 /** Entries of a Unigram vocabulary with their log probabilities. */
 export interface ScoredVocabulary {
