@@ -19,6 +19,10 @@ ENCODER = dict(
     num_attention_heads=4,
     intermediate_size=24,
     max_position_embeddings=20,
+    # Rates that differ, so that each is seen in its place.
+    hidden_dropout_prob=0.15,
+    attention_probs_dropout_prob=0.25,
+    classifier_dropout=0.35,
 )
 LLAMA = dict(
     vocab_size=VOCABULARY,
@@ -29,6 +33,7 @@ LLAMA = dict(
     num_key_value_heads=2,
     max_position_embeddings=64,
     pad_token_id=0,
+    attention_dropout=0.25,
 )
 LLAMA3 = {
     "rope_type": "llama3",
@@ -109,7 +114,17 @@ for model_type, cls in (("roberta", "Roberta"), ("xlm-roberta", "XLMRoberta")):
     config = with_(getattr(t, cls + "Config"), **ENCODER, type_vocab_size=1)
     family(model_type, cls, config, ENCODER_HEADS, 1, zero=KEYS)
 distilbert = with_(
-    t.DistilBertConfig, vocab_size=VOCABULARY, dim=WIDTH, hidden_dim=24, n_layers=2, n_heads=4, max_position_embeddings=20
+    t.DistilBertConfig,
+    vocab_size=VOCABULARY,
+    dim=WIDTH,
+    hidden_dim=24,
+    n_layers=2,
+    n_heads=4,
+    max_position_embeddings=20,
+    dropout=0.15,
+    attention_dropout=0.25,
+    qa_dropout=0.35,
+    seq_classif_dropout=0.45,
 )
 family("distilbert", "DistilBert", distilbert, ENCODER_HEADS, 0, zero=KEYS)
 gpt2 = with_(
@@ -123,6 +138,10 @@ gpt2 = with_(
     bos_token_id=1,
     eos_token_id=2,
     pad_token_id=2,
+    resid_pdrop=0.15,
+    embd_pdrop=0.2,
+    attn_pdrop=0.25,
+    classifier_dropout=0.35,
 )
 # Of the fused bias a third are the keys', so that it as a whole has a gradient.
 family("gpt2", "GPT2", gpt2, DECODER_HEADS, 2)

@@ -19,7 +19,8 @@ One safetensors file a case in test/golden/text/, named <model_type>-<head>[-<va
         span              start and end int32 [batch]
 
 Other metadata: `modelType`, `head` (of TEXT_HEADS in src/models/text-model.ts), `architecture`, `config` (JSON,
-what config.json would hold), `saved` (JSON: names that save_pretrained writes).
+what config.json would hold), `saved` (JSON: names that save_pretrained writes), `dropouts` (JSON: [rate, number of
+elements] of every dropout of a forward pass in training, sorted).
 """
 
 import json
@@ -106,6 +107,26 @@ def compute(model, inputs, loss, labels):
     return {"logits": logits.detach(), "loss": value.detach().reshape(1)}, grads
 
 
+def dropouts(model, inputs):
+    """Rates and sizes of what a forward pass drops from while training."""
+    seen = []
+    plain = torch.nn.functional.dropout
+
+    def recorded(x, p=0.5, training=True, inplace=False):
+        if training and p > 0:
+            seen.append([p, x.numel()])
+        return plain(x, p, training, inplace)
+
+    torch.nn.functional.dropout = recorded
+    try:
+        with torch.no_grad():
+            model.train()(**inputs)
+    finally:
+        torch.nn.functional.dropout = plain
+        model.eval()
+    return sorted(seen)
+
+
 def to(tensors, dtype):
     return {k: v.to(dtype) if v.is_floating_point() else v for k, v in tensors.items()}
 
@@ -126,6 +147,7 @@ def write(name, head, model, inputs, loss, labels, zero=(), seed=0):
     # A tied table goes by the one of its names that is saved.
     names = {id(p): n for n, p in model.named_parameters(remove_duplicate=False) if n in saved}
     layout = [[names[id(p)], list(p.shape)] for p in model.parameters()]
+    dropped = dropouts(model, inputs)
     labels = to(labels, torch.float64)
     got, grads = compute(model, inputs, loss, labels)
     dead = [n for n, g in grads.items() if g.abs().max() < 1e-7 and not any(z in n for z in zero)]
@@ -158,6 +180,7 @@ def write(name, head, model, inputs, loss, labels, zero=(), seed=0):
             "loss": loss,
             "config": json.dumps(config),
             "layout": json.dumps(layout, separators=(",", ":")),
+            "dropouts": json.dumps(dropped, separators=(",", ":")),
             "saved": json.dumps(saved, separators=(",", ":")),
         },
     )

@@ -4,9 +4,9 @@ import { type Context, Embedding, Module, normalInit, Parameter, zerosInit } fro
 import { add, reshape } from '../ops/index.js';
 import type { BartConfig } from './bart-config.js';
 import { BartDecoder, BartEncoder, type Positions } from './bart-stack.js';
-import { startText } from './bert-encoder.js';
 import { EncoderDecoder, sourceBias, wordLogits } from './encoder-decoder.js';
 import type { BatchTensors } from './network.js';
+import { startText } from './start.js';
 import { askedRows, batchTensor, TEXT_INPUTS } from './text-model.js';
 
 /** Makes the positions of one stack. */
@@ -38,8 +38,12 @@ export class BartTrunk extends Module {
   }
 
   groups(): string[] {
+    const paths = [...this.parameters().keys()];
+    // Marian's stacks have nothing but their layers where the table is shared.
+    const hasOwn = (name: string) =>
+      paths.some((path) => path.startsWith(`${name}.`) && !path.startsWith(`${name}.layers.`));
     const stack = (name: 'encoder' | 'decoder') => [
-      `model.${name}`,
+      ...(hasOwn(name) ? [`model.${name}`] : []),
       ...this[name].layers.map((_, i) => `model.${name}.layers.${i}`),
     ];
     return [...(this.shared ? ['model.shared'] : []), ...stack('encoder'), ...stack('decoder')];

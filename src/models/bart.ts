@@ -17,10 +17,10 @@ import {
 import { type BartConfig, parseBart, writeBart } from './bart-config.js';
 import { BART_ROLES, BART_VOCABULARY, BartLanguageModel, WithBart } from './bart-language-model.js';
 import type { Positions } from './bart-stack.js';
-import { startText } from './bert-encoder.js';
 import { defineTextModel } from './define-text-model.js';
 import { shiftedIds } from './encoder-decoder.js';
 import type { BatchTensors } from './network.js';
+import { startText } from './start.js';
 import { batchTensor, TEXT_INPUTS } from './text-model.js';
 
 /** Rows of the table before that of the first token: fairseq counted positions after its padding id. */

@@ -27,7 +27,7 @@ export interface BertConfig extends TextConfig {
 /** Where the architectures' defaults differ. */
 export interface BertDefaults {
   readonly vocabularySize: number;
-  readonly tokens: TokenDefaults;
+  readonly tokens: TokenDefaults & { readonly pad: number };
   /** Rows of the position table that no token takes. */
   readonly unusedPositions: (padToken: number) => number;
 }
@@ -46,7 +46,7 @@ export function parseBert(modelType: string, raw: RawConfig, defaults: BertDefau
   }
   const positions = fields.integer('max_position_embeddings', 512);
   const text = textFields(fields, raw, defaults.tokens);
-  const maxTokens = positions - defaults.unusedPositions(text.padToken ?? 0);
+  const maxTokens = positions - defaults.unusedPositions(text.padToken ?? defaults.tokens.pad);
   if (maxTokens < 1)
     fields.fail('max_position_embeddings', 'more positions than the padding takes');
   const hiddenDropout = fields.number('hidden_dropout_prob', 0.1, RATE);

@@ -58,7 +58,8 @@ class HeadedTextModel extends TextModel {
   }
 
   override layerGroups(): string[] {
-    return [...this.trunk.groups(this.prefix), ...(this.head?.children().keys() ?? [])];
+    const own = [...(this.head?.children() ?? [])].filter(([, m]) => m.parameters().size > 0);
+    return [...this.trunk.groups(this.prefix), ...own.map(([name]) => name)];
   }
 }
 

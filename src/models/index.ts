@@ -1,5 +1,6 @@
 /** Architectures, and what they share. Each architecture is loaded by the registry when asked for. */
 export * from './checkpoint.js';
+export * from './checkpoint-text.js';
 export * from './config-fields.js';
 export * from './config-text.js';
 export * from './define-model.js';
@@ -15,6 +16,7 @@ export * from './preprocess-parse.js';
 export * from './preprocess-write.js';
 export * from './registry.js';
 export * from './rename.js';
+export * from './resize-vocabulary.js';
 export * from './start.js';
 export * from './text-config.js';
 export * from './text-model.js';

@@ -17,8 +17,14 @@ const PROBLEMS = [
   'regression',
 ] as const;
 
-/** The id of a special token; null when the field is absent, or -1 as older files have it. */
-function tokenId(fields: ConfigFields, name: string, fallback: number | null): number | null {
+/** The id of a special token; null when the file says so, with null or, as older files, with -1. */
+function tokenId(
+  fields: ConfigFields,
+  raw: RawConfig,
+  name: string,
+  fallback: number | null,
+): number | null {
+  if (Object.hasOwn(raw, name) && raw[name] === null) return null;
   const id = fields.integer(name, fallback ?? -1, { min: -1, max: MAX_VOCABULARY });
   return id < 0 ? null : id;
 }
@@ -46,13 +52,18 @@ export function textFields(
   const several = Array.isArray(raw.eos_token_id);
   const eos = several
     ? fields.integers('eos_token_id', [], { min: 0, max: MAX_VOCABULARY })
-    : [tokenId(fields, 'eos_token_id', defaults.eos ?? null)].filter((id) => id !== null);
+    : [tokenId(fields, raw, 'eos_token_id', defaults.eos ?? null)].filter((id) => id !== null);
   return {
     labels: fields.labels(),
-    padToken: tokenId(fields, 'pad_token_id', defaults.pad ?? null),
-    bosToken: tokenId(fields, 'bos_token_id', defaults.bos ?? null),
+    padToken: tokenId(fields, raw, 'pad_token_id', defaults.pad ?? null),
+    bosToken: tokenId(fields, raw, 'bos_token_id', defaults.bos ?? null),
     eosTokens: eos,
-    decoderStartToken: tokenId(fields, 'decoder_start_token_id', defaults.decoderStart ?? null),
+    decoderStartToken: tokenId(
+      fields,
+      raw,
+      'decoder_start_token_id',
+      defaults.decoderStart ?? null,
+    ),
     problem: fields.has('problem_type')
       ? fields.choice('problem_type', PROBLEMS, 'single_label_classification')
       : null,
@@ -63,11 +74,10 @@ export function textFields(
 function writeTextFields(config: TextConfig): RawConfig {
   const { padToken, bosToken, eosTokens, decoderStartToken, problem } = config;
   return {
-    ...(padToken === null ? {} : { pad_token_id: padToken }),
-    ...(bosToken === null ? {} : { bos_token_id: bosToken }),
-    ...(eosTokens.length === 0
-      ? {}
-      : { eos_token_id: eosTokens.length === 1 ? eosTokens[0] : eosTokens }),
+    // null stands there, as an absent field would have the architecture's default.
+    pad_token_id: padToken,
+    bos_token_id: bosToken,
+    eos_token_id: eosTokens.length > 1 ? eosTokens : (eosTokens[0] ?? null),
     ...(decoderStartToken === null ? {} : { decoder_start_token_id: decoderStartToken }),
     ...(problem === null ? {} : { problem_type: problem }),
   };

@@ -77,6 +77,8 @@ export interface TextGoldenCase {
   readonly grads: Weights;
   /** Names of the tensors that transformers saves. */
   readonly saved: readonly string[];
+  /** [rate, number of elements] of every dropout while training. */
+  readonly dropouts: readonly (readonly [number, number])[];
 }
 
 /** Names of all golden files, or of one architecture's. */
@@ -121,6 +123,7 @@ export async function readTextGolden(name: string): Promise<TextGoldenCase> {
     weights: cut(tensors.get('weights')!, layout),
     grads: cut(tensors.get('grads')!, layout),
     saved: JSON.parse(metadata.saved!),
+    dropouts: JSON.parse(metadata.dropouts!),
   };
 }
 
