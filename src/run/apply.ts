@@ -76,13 +76,15 @@ export interface Evaluation {
   readonly data: string;
   /** What was scored: `test` or `valid` where the data has such a part, else `all` of it. */
   readonly part: 'test' | 'valid' | 'all';
+  /** What was scored, in the plural: pictures, texts, ... */
+  readonly unit: string;
   readonly samples: number;
   readonly metrics: Metrics;
   readonly skipped: readonly { readonly id: string; readonly reason: string }[];
 }
 
 /**
- * Scores a run on labelled pictures: the test part where the data has one, else the validation part,
+ * Scores a run on labelled pictures or texts: the test part where the data has one, else the validation part,
  * else all of it. What a run was trained on tells nothing of how good it is.
  * @throws DataError when the data has a class that the model does not know
  */
@@ -91,6 +93,9 @@ export async function evaluateRun(
   data: string,
   options: EngineChoice & { readonly tta?: boolean; readonly strict?: boolean } = {},
 ): Promise<Evaluation> {
+  const { isTextRun } = await import('./text/open-run.js');
+  if (await isTextRun(run))
+    return (await import('./text/evaluate.js')).evaluateText(run, data, options);
   const engine = await openEngine(options);
   const loaded = await loadRunModel(engine, run);
   const dataset = await readImageDataset(data, { split: false, strict: options.strict === true });
@@ -112,6 +117,7 @@ export async function evaluateRun(
     run,
     data,
     part,
+    unit: 'pictures',
     ...scoreOf(
       probabilities,
       classes,
@@ -122,19 +128,39 @@ export async function evaluateRun(
 }
 
 /** The scores for people. */
-export function formatEvaluation({ part, samples, metrics, skipped }: Evaluation): string {
+export function formatEvaluation({ part, unit, samples, metrics, skipped }: Evaluation): string {
   const rows = Object.entries(metrics).map(
     ([name, value]) => `${name.padEnd(18)} ${value.toFixed(4)}`,
   );
   const left = skipped.length ? [leftOutText(skipped)] : [];
   const of = part === 'all' ? '' : ` (${part} part)`;
-  return `${[`${samples} pictures${of}`, ...rows, ...left].join('\n')}\n`;
+  return `${[`${samples} ${unit}${of}`, ...rows, ...left].join('\n')}\n`;
 }
 
-/** What a run says of some pictures. */
+/** What a run says of a picture or a text. */
+export interface Prediction {
+  /** The picture, or where the text comes from. */
+  readonly file: string;
+  readonly text?: string;
+  /** Classes, the most probable first; of several classes a text those that it has. */
+  readonly answers?: readonly Answer[];
+  /** A number. */
+  readonly score?: number;
+  /** Pieces of the text; `start` and `end` count its words. */
+  readonly entities?: readonly {
+    readonly type: string;
+    readonly text: string;
+    readonly start: number;
+    readonly end: number;
+  }[];
+  /** What was written. */
+  readonly output?: string;
+}
+
+/** What a run says of some pictures or texts. */
 export interface PredictionList {
   readonly run: string;
-  readonly predictions: readonly { readonly file: string; readonly answers: readonly Answer[] }[];
+  readonly predictions: readonly Prediction[];
   readonly skipped: readonly { readonly file: string; readonly reason: string }[];
 }
 
@@ -150,7 +176,7 @@ async function filesIn(path: string): Promise<string[]> {
 }
 
 /**
- * Classifies pictures; a folder stands for all pictures below it.
+ * Classifies pictures, a folder standing for all pictures below it; or answers texts.
  * @throws DataError when there is none, or none that can be read
  */
 export async function predictRun(
@@ -162,6 +188,9 @@ export async function predictRun(
   if (!Number.isInteger(top) || top < 1) {
     throw new ConfigError(`top must be a whole number >= 1, got ${top}.`, { top });
   }
+  const { isTextRun } = await import('./text/open-run.js');
+  if (await isTextRun(run))
+    return (await import('./text/predict.js')).predictTexts(run, inputs, options);
   const engine = await openEngine(options);
   const loaded = await loadRunModel(engine, run);
   const files = new Set<string>();
@@ -199,11 +228,19 @@ export async function predictRun(
   };
 }
 
+function formatAnswer({ answers, score, entities, output }: Prediction): string {
+  if (output !== undefined) return output;
+  if (score !== undefined) return score.toFixed(3);
+  if (entities) return entities.map((e) => `${e.type} ${e.text}`).join(', ') || 'nothing found';
+  const list = (answers ?? []).map((a) => `${a.label} ${(100 * a.probability).toFixed(1)} %`);
+  return list.join(', ') || 'none';
+}
+
 /** The answers for people. */
 export function formatPredictions({ predictions, skipped }: PredictionList): string {
-  const lines = predictions.map(({ file, answers }) => {
-    const list = answers.map((a) => `${a.label} ${(100 * a.probability).toFixed(1)} %`);
-    return `${relative(process.cwd(), file) || file}: ${list.join(', ')}`;
+  const lines = predictions.map((prediction) => {
+    const { file, text } = prediction;
+    return `${text ?? (relative(process.cwd(), file) || file)}: ${formatAnswer(prediction)}`;
   });
   const left = skipped.map(({ file, reason }) => `${file}: left out, ${reason}`);
   return `${[...lines, ...left].join('\n')}\n`;

@@ -18,7 +18,7 @@ async function answersOf(base: string) {
   const { predictions, skipped } = await predictRun(`${weights}${base}`, pictures, { top: 3 });
   expect(skipped).toEqual([]);
   expect(predictions.map((p) => p.file)).toEqual(pictures);
-  return predictions.map((p) => p.answers);
+  return predictions.map((p) => p.answers!);
 }
 
 describe.skipIf(!there)(`real weights${there ? '' : ': ../shared/data is not there'}`, () => {

@@ -51,7 +51,7 @@ describe('an .onnx base', () => {
     expect(metrics.accuracy).toBeCloseTo(run.summary.metrics.accuracy!, 10);
     const picture = join(data, 'valid/fish/01.jpg');
     const [found] = (await predictRun(run.out, [picture], { top: 6 })).predictions;
-    const total = found!.answers.reduce((sum, a) => sum + a.probability, 0);
+    const total = found!.answers!.reduce((sum, a) => sum + a.probability, 0);
     expect(total).toBeCloseTo(1, 5);
     expect(await describeBase(run.out)).toMatchObject({
       kind: 'run',

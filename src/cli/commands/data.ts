@@ -25,7 +25,7 @@ export function addDataCommands(program: Command): void {
       .command('evaluate')
       .description('score a run on labelled data')
       .argument('<run>', 'folder that graft fit wrote')
-      .argument('<data>', 'folder or list of labelled pictures'),
+      .argument('<data>', 'labelled pictures or texts, as graft fit takes them'),
   )
     .option('--tta', 'average over flipped and cropped views')
     .option('--strict', 'end at the first unreadable picture instead of leaving it out')
@@ -45,9 +45,9 @@ export function addDataCommands(program: Command): void {
   withDevice(
     program
       .command('predict')
-      .description('classify pictures')
+      .description('classify pictures, or answer texts')
       .argument('<run>', 'folder that graft fit wrote, or of a model with a head')
-      .argument('<input...>', 'pictures, or folders of them'),
+      .argument('<input...>', 'pictures or folders of them; texts, or files of them'),
   )
     .addOption(new Option('--top <k>', 'classes a picture').argParser(asNumber).default(3))
     .option('--tta', 'average over flipped and cropped views')

@@ -1,21 +1,19 @@
 /** Texts and a text base as the workload of a run. */
-import { augmentText, type TextSample, textAugmentation } from '../../data/index.js';
 import { readTextDataset } from '../../data/index.node.js';
 import { DataError } from '../../errors.js';
 import { type LoadedTextModel, writeTextConfig } from '../../models/index.js';
 import { initialize, type Weights } from '../../nn/index.js';
-import type { TaskDefinition, TextItem, TextTask, TextTools } from '../../tasks/index.js';
-import { TextStream } from '../../train/index.js';
-import { hashText, type KeyedRandom } from '../../util/index.js';
+import type { TaskDefinition } from '../../tasks/index.js';
 import type { FitChoices } from '../options.js';
 import { leftOutText } from '../summary.js';
 import type { PreparedNetwork, Workload, WorkloadContext } from '../workload.js';
-import { loadHead, openTextBase, type TextBase, tokenLimit } from './base.js';
+import { loadHead, openTextBase, tokenLimit } from './base.js';
 import { textDataRecord } from './data-record.js';
-import { planText, type TextPlan } from './plan.js';
+import { planText } from './plan.js';
 import { predictTextPart } from './predictions.js';
 import { writeTextReport } from './report.js';
 import { saveTextModel } from './save-model.js';
+import { streamsOf } from './streams.js';
 
 /** Layers of a trunk, as groups of layers call them: `bert.encoder.layer.3`. */
 const LAYER = /\.\d+$/;
@@ -48,56 +46,6 @@ function networkOf(
     modality: 'text',
     headTrained: untrained.length === 0,
   };
-}
-
-/** Words of a sample left out and swapped, where it has a text of its own. */
-function varied(
-  task: TextTask<TextSample, unknown>,
-  tools: TextTools,
-  preset: string,
-): ((sample: TextSample, random: KeyedRandom) => TextItem) | undefined {
-  if (preset === 'none') return undefined;
-  const augmentation = textAugmentation(preset);
-  return (sample, random) => {
-    const { text } = sample as TextSample & { readonly text?: string };
-    if (text === undefined) return task.item(sample, tools);
-    return task.item(
-      { ...sample, text: augmentText(text, random, augmentation) } as TextSample,
-      tools,
-    );
-  };
-}
-
-/** Streams of the parts; null for those that are empty. */
-function streamsOf(
-  { task, parts }: TextPlan,
-  base: TextBase,
-  choices: FitChoices,
-  maxTokens: number,
-  record: string,
-) {
-  const { tokenizer, definition, config } = base;
-  const tools: TextTools = { tokenizer, maxTokens };
-  const prepared = hashText(
-    `${record}|${maxTokens}|${choices.prefix ?? ''}|${[...tokenizer.files()].join()}`,
-  );
-  const stream = (part: 'train' | 'valid' | 'test') => {
-    const samples = parts[part];
-    if (samples.length === 0) return null;
-    return new TextStream({
-      task,
-      samples,
-      items: samples.map((sample) => task.item(sample, tools)),
-      batchSize: choices.batch,
-      padToken: config.padToken ?? tokenizer.special.pad ?? 0,
-      inputs: definition.inputs,
-      maxTokens,
-      seed: choices.seed,
-      vary: varied(task, tools, choices.augment),
-      fingerprint: `${part}:${prepared}`,
-    });
-  };
-  return { train: stream('train'), valid: stream('valid'), test: stream('test') };
 }
 
 type TextStreams = ReturnType<typeof streamsOf>;

@@ -1,0 +1,62 @@
+/** Scores of a finished text model on labelled data. */
+import {
+  type AnyTextDataset,
+  type ClassifiedText,
+  indexLabels,
+  type MultiLabelText,
+  type TaggedWords,
+} from '../../data/index.js';
+import { readTextDataset } from '../../data/index.node.js';
+import type { Evaluation } from '../apply.js';
+import { type EngineChoice, openEngine } from '../engine.js';
+import { openTextRun } from './open-run.js';
+import { planText } from './plan.js';
+import { predictTextPart } from './predictions.js';
+import { streamOf } from './streams.js';
+
+/**
+ * A data set whose classes are those of a model.
+ * @throws DataError `unknown-label` for a class that the model does not know
+ */
+export function relabelled(dataset: AnyTextDataset, labels: readonly string[]): AnyTextDataset {
+  const { kind, classes } = dataset;
+  if (kind !== 'single-label' && kind !== 'multi-label' && kind !== 'tags') return dataset;
+  const index = indexLabels(classes, labels);
+  const at = (i: number) => index[i]!;
+  const one = (sample: ClassifiedText | MultiLabelText | TaggedWords) => {
+    if ('label' in sample) return { ...sample, label: at(sample.label) };
+    if ('labels' in sample) return { ...sample, labels: sample.labels.map(at) };
+    return { ...sample, tags: sample.tags.map(at) };
+  };
+  const [train, valid, test] = (['train', 'valid', 'test'] as const).map((part) =>
+    (dataset[part] as readonly Parameters<typeof one>[0][]).map(one),
+  );
+  return { ...dataset, classes: labels, train, valid, test } as AnyTextDataset;
+}
+
+/**
+ * Scores a run on texts: the test part where the data has one, else the validation part, else all of it.
+ * @throws DataError when the data has a label that the model does not know
+ */
+export async function evaluateText(
+  run: string,
+  data: string,
+  options: EngineChoice & { readonly strict?: boolean },
+): Promise<Evaluation> {
+  const engine = await openEngine(options);
+  const { base, loaded, maxTokens, choices } = await openTextRun(run);
+  const read = await readTextDataset(data, {
+    ...(choices.task === 'image-classification' ? {} : { task: choices.task }),
+    split: false,
+    strict: options.strict === true,
+  });
+  const dataset = relabelled(read, loaded.config.labels);
+  const plan = planText(dataset, choices, base, maxTokens);
+  const part = (['test', 'valid'] as const).find((p) => plan.parts[p].length > 0) ?? 'all';
+  const samples = plan.parts[part === 'all' ? 'train' : part];
+  const stream = streamOf(plan, samples, base, { ...choices, augment: 'none' }, maxTokens, part);
+  const network = { model: loaded.model };
+  const answerer = { network, weights: loaded.weights, plan, base, maxTokens };
+  const { result } = await predictTextPart(engine, answerer, { part, stream });
+  return { run, data, part, unit: plan.unit, ...result, skipped: dataset.skipped };
+}

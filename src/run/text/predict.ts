@@ -1,0 +1,149 @@
+/** Answers of a finished text model to texts that nobody has labelled. */
+import { stat } from 'node:fs/promises';
+import { extname } from 'node:path';
+import type { AnyTextDataset, TextKind } from '../../data/index.js';
+import { streamTexts, TEXT_ENDINGS } from '../../data/index.node.js';
+import { ConfigError, DataError } from '../../errors.js';
+import { entitiesOf } from '../../metrics/index.js';
+import {
+  packedRows,
+  probabilitiesOf,
+  type Row,
+  type TaggedTruth,
+  tagsAt,
+  topAnswers,
+} from '../../tasks/index.js';
+import { collect, Forward } from '../../train/index.js';
+import type { Prediction, PredictionList } from '../apply.js';
+import { type EngineChoice, openEngine } from '../engine.js';
+import { openTextRun, type TextRun } from './open-run.js';
+import { planText } from './plan.js';
+import { streamOf } from './streams.js';
+
+/** An input as it was given, with one text of it. */
+interface Asked {
+  readonly id: string;
+  readonly text: string;
+}
+
+/** A file of texts stands for all of them, anything else for itself. */
+async function textsIn(inputs: readonly string[]): Promise<Asked[]> {
+  const found: Asked[] = [];
+  for (const input of inputs) {
+    const isFile = (await stat(input).catch(() => null))?.isFile() === true;
+    if (!isFile) {
+      found.push({ id: 'argument', text: input });
+      continue;
+    }
+    if (!TEXT_ENDINGS.has(extname(input).slice(1).toLowerCase())) {
+      throw new DataError(
+        `${input} is no file of texts. Give .${[...TEXT_ENDINGS].join(', .')}, or the text itself.`,
+        { input },
+        { code: 'no-data' },
+      );
+    }
+    let line = 0;
+    for await (const text of streamTexts(input))
+      found.push({ id: `${input}, text ${++line}`, text });
+  }
+  if (found.length === 0) {
+    throw new DataError(`There is no text in ${inputs.join(', ')}.`, {}, { code: 'no-data' });
+  }
+  return found;
+}
+
+/** What a model's head answers. */
+function kindOf({ loaded }: TextRun): TextKind {
+  const { headName, config } = loaded;
+  if (headName === 'token-classification') return 'tags';
+  if (headName !== 'sequence-classification') {
+    throw new ConfigError(`A model with the head ${headName} does not answer texts one by one.`, {
+      head: headName,
+    });
+  }
+  if (config.problem === 'multi_label_classification') return 'multi-label';
+  return config.problem === 'regression' ? 'regression' : 'single-label';
+}
+
+/** Texts without labels in the shape of a data set; the labels in it are never looked at. */
+function unlabelled(kind: TextKind, asked: readonly Asked[], classes: readonly string[]) {
+  const samples = asked.map(({ id, text }) => {
+    const words = text.split(/\s+/u).filter(Boolean);
+    return { id, text, label: 0, labels: [], score: 0, words, tags: words.map(() => 0) };
+  });
+  return { kind, classes, train: samples, valid: [], test: [] } as unknown as AnyTextDataset;
+}
+
+/** Entities of a sentence with their words. */
+function entitiesIn(text: string, tags: readonly string[]) {
+  const words = text.split(/\s+/u).filter(Boolean);
+  return entitiesOf(tags).map(({ type, start, end }) => ({
+    type,
+    text: words.slice(start, end).join(' '),
+    start,
+    end,
+  }));
+}
+
+function answerOf(
+  kind: TextKind,
+  { text }: Asked,
+  row: Row,
+  truth: unknown,
+  labels: readonly string[],
+  top: number,
+): Omit<Prediction, 'file' | 'text'> {
+  const { values, width } = packedRows([row]);
+  if (kind === 'regression') return { score: values[0]! };
+  if (kind === 'multi-label') {
+    const probabilities = values.map((v) => 1 / (1 + Math.exp(-v)));
+    return { answers: topAnswers(probabilities, labels, width).filter((a) => a.probability > 0.5) };
+  }
+  if (kind === 'tags') {
+    const { places } = truth as TaggedTruth;
+    const outside = Math.max(0, labels.indexOf('O'));
+    const tags = tagsAt(row.data, places, outside).map((tag) => labels[tag]!);
+    return { entities: entitiesIn(text, tags) };
+  }
+  return { answers: topAnswers(probabilitiesOf({ logits: values, classes: width }), labels, top) };
+}
+
+/**
+ * Answers texts: given as arguments, or all texts of a file.
+ * @throws DataError when there is none; ConfigError when the model gives no such answers
+ */
+export async function predictTexts(
+  run: string,
+  inputs: readonly string[],
+  options: EngineChoice & { readonly top?: number },
+): Promise<PredictionList> {
+  const { top = 3 } = options;
+  const asked = await textsIn(inputs);
+  const engine = await openEngine(options);
+  const opened = await openTextRun(run);
+  const { base, loaded, maxTokens } = opened;
+  const { labels } = loaded.config;
+  const kind = kindOf(opened);
+  const choices = {
+    ...opened.choices,
+    augment: 'none',
+    batch: Math.min(opened.choices.batch, asked.length),
+  };
+  const plan = planText(unlabelled(kind, asked, labels), choices, base, maxTokens);
+  const stream = streamOf(plan, plan.parts.train, base, choices, maxTokens, 'asked');
+  const forward = new Forward(engine, loaded.model, {
+    part: 'all',
+    weights: loaded.weights,
+    keep: plan.task.keep,
+  });
+  const rows = await collect(stream, ({ feeds }) => forward.run(feeds));
+  return {
+    run,
+    predictions: asked.map((one, i) => ({
+      file: one.id,
+      text: one.text,
+      ...answerOf(kind, one, rows[i]!, stream.truth[i], labels, top),
+    })),
+    skipped: [],
+  };
+}
