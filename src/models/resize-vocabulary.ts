@@ -1,10 +1,10 @@
 /** Another vocabulary for a text model: rows of its tables are kept, dropped and added. */
 import { ConfigError } from '../errors.js';
-import { type HostTensor, hostTensor, sizeOf } from '../graph/index.js';
+import { type HostTensor, hostTensor, sameShape, sizeOf } from '../graph/index.js';
 import type { Weights } from '../nn/index.js';
 import type { TextConfig, TextModelDefinition } from './define-text-model.js';
 import { headOf } from './load-text.js';
-import { MAX_VOCABULARY } from './text-config.js';
+import { MAX_VOCABULARY, writeTextConfig } from './text-config.js';
 import type { TextHead, TextModel } from './text-model.js';
 
 /** A model with another vocabulary. */
@@ -37,6 +37,8 @@ function checkRows(rowOf: Int32Array, size: number): void {
  */
 function resized(t: HostTensor, rowOf: Int32Array, size: number): HostTensor {
   const axis = t.shape.indexOf(size);
+  // The words that a translator writes may be others than those that it reads.
+  if (axis < 0) return t;
   const outer = sizeOf(t.shape.slice(0, axis));
   const inner = sizeOf(t.shape.slice(axis + 1));
   const old = t.data as Float32Array;
@@ -65,7 +67,7 @@ function resized(t: HostTensor, rowOf: Int32Array, size: number): HostTensor {
  * Source of the starting values: Hewitt, "Initializing new word embeddings for pretrained language models",
  * 2021; as `mean_resizing` of transformers, without its noise.
  * @param rowOf for each token of the new vocabulary its row in the old one, or -1
- * @throws ConfigError when a row is not there, or the special tokens' ids are needed but dropped
+ * @throws ConfigError when a row is not there, or the model has two vocabularies of one size
  */
 export function resizeVocabulary(
   definition: TextModelDefinition,
@@ -88,15 +90,19 @@ export function resizeVocabulary(
     eosTokens: config.eosTokens.map(moved).filter((id) => id !== null),
     decoderStartToken: moved(config.decoderStartToken),
   };
-  const model = headOf(definition, headName).build(changed);
-  return {
-    config: changed,
-    model,
-    weights: new Map(
-      [...weights].map(([path, t]) => [
-        path,
-        definition.vocabulary.test(path) ? resized(t, rowOf, size) : t,
-      ]),
-    ),
-  };
+  // Parsed anew, as other fields follow from these.
+  const parsed = definition.parse(writeTextConfig(definition, headName, changed));
+  const model = headOf(definition, headName).build(parsed);
+  const moves = [...weights].map(([path, t]) => {
+    const value = definition.vocabulary.test(path) ? resized(t, rowOf, size) : t;
+    const want = model.parameters().get(path)?.tensor.shape;
+    if (want && !sameShape(value.shape, want)) {
+      throw new ConfigError(
+        `resizeVocabulary: ${path} would be [${value.shape}] where the model has [${want}]. Models with two vocabularies of one size keep them.`,
+        { path, shape: value.shape, want },
+      );
+    }
+    return [path, value] as const;
+  });
+  return { config: parsed, model, weights: new Map(moves) };
 }
