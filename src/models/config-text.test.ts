@@ -9,6 +9,9 @@ test("whole numbers keep Python's type where it matters", () => {
     hidden_size: 4,
     id2label: { 0: 'x_eps": 1', layer_norm_eps: 1 },
     last_ratio: -3,
+    encoder_layerdrop: 0,
+    initializer_factor: 1,
+    expansion_factor: 2,
   };
   const text = configText(config);
   expect(text).toBe(`{
@@ -20,7 +23,10 @@ test("whole numbers keep Python's type where it matters", () => {
     "0": "x_eps\\": 1",
     "layer_norm_eps": 1
   },
-  "last_ratio": -3.0
+  "last_ratio": -3.0,
+  "encoder_layerdrop": 0.0,
+  "initializer_factor": 1.0,
+  "expansion_factor": 2
 }
 `);
 });

@@ -5,7 +5,8 @@ import type { RawConfig } from './define-model.js';
  * Fields that transformers declares as `float` and refuses as `int`. JSON knows one kind of number
  * only, and JavaScript writes 1 where Python wrote 1.0.
  */
-const FLOATS = /_(?:coefficient|range|eps|momentum|init_value|ratio)$/;
+const FLOATS =
+  /_(?:coefficient|range|eps|epsilon|momentum|init_value|ratio|layerdrop|std)$|^initializer_factor$/;
 
 /** The text of a `config.json`, indented, with a newline at its end. */
 export function configText(config: RawConfig): string {

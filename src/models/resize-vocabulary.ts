@@ -66,6 +66,7 @@ function resized(t: HostTensor, rowOf: Int32Array, size: number): HostTensor {
  * Fits a model to another tokenizer: tokens that both have keep what was learned of them.
  * Source of the starting values: Hewitt, "Initializing new word embeddings for pretrained language models",
  * 2021; as `mean_resizing` of transformers, without its noise.
+ * RoBERTa counts positions from its padding's id, so that this one should keep its number.
  * @param rowOf for each token of the new vocabulary its row in the old one, or -1
  * @throws ConfigError when a row is not there, or the model has two vocabularies of one size
  */
