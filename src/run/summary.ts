@@ -99,7 +99,7 @@ export function formatRun(folder: RunFolder, record: RunRecord): string {
     const { metrics } = result!;
     const names = [metric, ...TELLING.filter((name) => name !== metric)];
     const scores = names.flatMap((n) => (metrics[n] === undefined ? [] : [shown(n, metrics[n])]));
-    lines.push(`${part}: ${scores.slice(0, 3).join(', ')} of ${samples} ${unit}`);
+    lines.push(`${part}: ${scores.slice(0, 2).join(', ')} of ${samples} ${unit}`);
   }
   const gain = gainOf(record);
   if (gain !== null) {

@@ -1,7 +1,7 @@
 /** A trained text model as a folder in Hugging Face's layout, written whole or not at all. */
 import type { Tokenizer } from '../../data/index.js';
 import { writeSafetensors, writeWhole } from '../../io/index.node.js';
-import { type LoadedTextModel, writeTextConfig } from '../../models/index.js';
+import { type LoadedTextModel, textCheckpointOf } from '../../models/index.js';
 import type { Weights } from '../../nn/index.js';
 import { jsonBytes, replaceModel } from '../save-model.js';
 
@@ -12,8 +12,7 @@ export async function saveTextModel(
   tokenizer: Tokenizer,
   weights: Weights,
 ): Promise<void> {
-  const config = writeTextConfig(loaded.definition, loaded.headName, loaded.config);
-  const tensors = weights;
+  const { config, tensors } = textCheckpointOf({ ...loaded, weights });
   await replaceModel(path, async (place) => {
     await writeWhole(place('config.json'), [jsonBytes(config)]);
     for (const [name, text] of tokenizer.files()) {

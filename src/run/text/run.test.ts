@@ -1,0 +1,239 @@
+/** Whole runs on toy texts, task by task: they learn, go on where they stopped, are read back. */
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { resultOf } from '../../../test/support/cli.js';
+import { temporaryFolder } from '../../../test/support/pictures.js';
+import { writeTinyTextBase } from '../../../test/support/tiny-text-base.js';
+import { KeyedRandom } from '../../util/index.js';
+import {
+  evaluateRun,
+  type FitOptions,
+  predictRun,
+  type RunListener,
+  fit as wholeRun,
+} from '../index.node.js';
+
+const { path: root, remove } = temporaryFolder();
+afterAll(remove);
+const at = (name: string) => join(root, name);
+
+const GOOD = ['lovely', 'bright', 'warm', 'kind'];
+const BAD = ['dull', 'cold', 'grim', 'harsh'];
+const NAMES = ['ann', 'bob', 'cleo', 'dan'];
+const VERBS = ['saw', 'met', 'left', 'found'];
+const random = KeyedRandom.of(7);
+const pick = (list: readonly string[], key: string) =>
+  list[random.fold(key).integer(0, list.length)]!;
+
+/** Sentences whose word in the middle tells the class; their length varies. */
+function opinions(count: number, salt: string): string[][] {
+  return Array.from({ length: count }, (_, i) => {
+    const good = i % 2 === 0;
+    const words = [
+      'the film',
+      ...Array.from({ length: i % 5 }, (_, k) => pick(VERBS, `${salt}${i}:${k}`)),
+      'was',
+      pick(good ? GOOD : BAD, `${salt}${i}`),
+      'today',
+    ];
+    return [words.join(' '), good ? 'good' : 'bad'];
+  });
+}
+
+const csv = (head: string, rows: readonly (readonly string[])[]) =>
+  `${[head, ...rows.map((r) => r.join(','))].join('\n')}\n`;
+
+function write(name: string, files: Readonly<Record<string, string>>): string {
+  mkdirSync(at(name), { recursive: true });
+  for (const [file, text] of Object.entries(files)) writeFileSync(join(at(name), file), text);
+  return at(name);
+}
+
+const quick = { batch: 8, lr: 0.003, seed: 3 } as const;
+const adapt = (options: Partial<FitOptions>) => wholeRun({ ...quick, ...options });
+
+beforeAll(async () => {
+  const words = [...GOOD, ...BAD, ...NAMES, ...VERBS, 'the film was today'];
+  const texts = [words.join(' '), words.join(' ')];
+  for (const type of ['bert', 'gpt2', 't5']) await writeTinyTextBase(at(type), texts, type);
+  write('opinions', {
+    'train.csv': csv('text,label', opinions(96, 'a')),
+    'valid.csv': csv('text,label', opinions(24, 'b')),
+    'test.csv': csv('text,label', opinions(24, 'c')),
+  });
+});
+
+describe('text-classification', () => {
+  test('is recognised, learned, evaluated and answered', async () => {
+    const run = await adapt({ data: at('opinions'), base: at('bert'), epochs: 6, out: at('c') });
+    expect(run.summary).toMatchObject({ task: 'text-classification', method: 'fine-tune' });
+    expect(run.summary.metrics.accuracy).toBeGreaterThan(0.9);
+    const again = await evaluateRun(at('c'), at('opinions'));
+    expect(again).toMatchObject({ part: 'test', unit: 'texts', samples: 24 });
+    expect(again.metrics.accuracy).toBeCloseTo(run.summary.metrics.accuracy!, 10);
+    const { predictions } = await predictRun(at('c'), ['the film was lovely', 'it was grim']);
+    expect(predictions.map((p) => p.answers![0]!.label)).toEqual(['good', 'bad']);
+    const report = readFileSync(join(at('c'), 'report.html'), 'utf8');
+    expect(report).toContain('the film');
+  });
+
+  test('goes on to the bits of the straight run, with words dropped and layers drawn anew', async () => {
+    const options: Partial<FitOptions> = {
+      data: at('opinions'),
+      base: at('bert'),
+      epochs: 2,
+      augment: 'default',
+      reinitLayers: 1,
+      layerDecay: 0.8,
+      accumulate: 2,
+      ema: 0.9,
+      checkpointEvery: 1,
+    };
+    await adapt({ ...options, out: at('straight') });
+    const stop = new AbortController();
+    const listener: RunListener = (e) => e.type === 'step' && e.step === 8 && stop.abort();
+    const broken = { ...options, out: at('broken'), listener, signal: stop.signal };
+    expect((await adapt(broken)).interrupted).toBe(true);
+    await wholeRun({ resume: true, out: at('broken') });
+    expect(resultOf(at('broken'))).toEqual(resultOf(at('straight')));
+  });
+
+  test.each(['feature-extraction', 'gradual-unfreezing', 'scratch'])('by %s', async (method) => {
+    const run = await adapt({
+      data: at('opinions'),
+      base: at('bert'),
+      epochs: 3,
+      method,
+      // The head's own rate is many times that of the layers.
+      ...(method === 'gradual-unfreezing' ? { lr: 3e-4 } : {}),
+      out: at(method),
+    });
+    expect(run.summary.metrics.logLoss).toBeLessThan(0.75);
+    expect(run.summary.parameters.trainable > 5000).toBe(method !== 'feature-extraction');
+  });
+
+  test('of several classes, and of numbers', async () => {
+    const rows = opinions(60, 'm').map(([text, label]) => {
+      const labels = [label!, text!.includes('saw') ? 'seen' : ''].filter(Boolean);
+      return JSON.stringify({ text, labels });
+    });
+    const several = write('several', { 'train.jsonl': rows.join('\n') });
+    const many = await adapt({ data: several, base: at('bert'), epochs: 12, out: at('many') });
+    expect(many.summary.metrics.f1).toBeGreaterThan(0.7);
+    const [first] = (await predictRun(at('many'), ['the film was lovely today'])).predictions;
+    expect(first!.answers!.map((a) => a.label)).toContain('good');
+    const scores = opinions(60, 'n').map(([text, label]) => [
+      text!,
+      label === 'good' ? '0.9' : '0.1',
+    ]);
+    const graded = write('graded', { 'train.csv': csv('text,label', scores) });
+    const number = await adapt({ data: graded, base: at('bert'), epochs: 10, out: at('number') });
+    expect(number.summary.metrics.pearson).toBeGreaterThan(0.8);
+  });
+
+  test('cuts texts that are too long and says so; with strict it is an error', async () => {
+    const long = write('long', {
+      'train.csv': csv('text,label', [
+        ...opinions(20, 'l'),
+        [`${'lovely '.repeat(100)}film`, 'good'],
+        [`${'dull '.repeat(100)}film`, 'bad'],
+      ]),
+    });
+    const notes: string[] = [];
+    const listener: RunListener = (e) => e.type === 'note' && notes.push(e.text);
+    const options = { data: long, base: at('bert'), epochs: 1 };
+    await adapt({ ...options, out: at('cut'), listener });
+    expect(notes.join()).toMatch(/2 texts are longer than 64 tokens and cut there/);
+    await expect(adapt({ ...options, out: at('no'), strict: true })).rejects.toMatchObject({
+      code: 'too-long',
+    });
+  });
+});
+
+test('token-classification: names are found in sentences that were never seen', async () => {
+  const sentence = (i: number, salt: string) => {
+    const [who, verb, whom] = [
+      pick(NAMES, `${salt}${i}w`),
+      pick(VERBS, `${salt}${i}v`),
+      pick(NAMES, `${salt}${i}m`),
+    ];
+    return `the O\n${who} B-PER\n${verb} O\n${whom} B-PER\ntoday O\n\n`;
+  };
+  const part = (count: number, salt: string) =>
+    Array.from({ length: count }, (_, i) => sentence(i, salt)).join('');
+  const data = write('names', {
+    'train.conll': part(64, 'a'),
+    'valid.conll': part(16, 'b'),
+    'test.conll': part(16, 'c'),
+  });
+  const run = await adapt({ data, base: at('bert'), epochs: 6, out: at('tags') });
+  expect(run.summary.task).toBe('token-classification');
+  expect(run.summary.metrics.f1).toBeGreaterThan(0.9);
+  const { predictions } = await predictRun(at('tags'), ['the ann met dan today']);
+  expect(predictions[0]!.entities!.map((e) => e.text)).toEqual(['ann', 'dan']);
+  const again = await evaluateRun(at('tags'), data);
+  expect(again.metrics.f1).toBeCloseTo(run.summary.metrics.f1!, 10);
+});
+
+test.each([
+  ['bert', 'mlm'],
+  ['gpt2', 'clm'],
+] as const)('language-modeling with %s: the loss falls by %s', async (base) => {
+  const lines = opinions(200, 't').map(([text]) => `${text} .`);
+  const data = write('lines', {
+    'train.txt': lines.slice(0, 160).join('\n'),
+    'valid.txt': lines.slice(160).join('\n'),
+  });
+  const run = await adapt({
+    data,
+    base: at(base),
+    epochs: 6,
+    maxLength: 32,
+    out: at(`lm-${base}`),
+  });
+  expect(run.summary.task).toBe('language-modeling');
+  const log = readFileSync(join(at(`lm-${base}`), 'metrics.jsonl'), 'utf8')
+    .trim()
+    .split('\n');
+  const losses = log.map((l) => JSON.parse(l)).filter((l) => l.split === 'valid');
+  expect(losses.at(-1).values.loss).toBeLessThan(0.75 * Math.log(200));
+  expect(run.summary.metrics.perplexity).toBeCloseTo(Math.exp(run.summary.metrics.logLoss!), 6);
+});
+
+test('translation: words are put into another order and language', async () => {
+  const rows = Array.from({ length: 120 }, (_, i) => {
+    const [a, b] = [pick(NAMES, `x${i}`), pick(VERBS, `y${i}`)];
+    return [`${a} ${b}`, `${b} ${a}`];
+  });
+  const data = write('pairs', { 'train.csv': csv('source,target', rows) });
+  const run = await adapt({ data, base: at('t5'), epochs: 8, lr: 0.01, out: at('swap') });
+  expect(run.summary.task).toBe('translation');
+  expect(run.summary.metrics.perplexity).toBeLessThan(4);
+});
+
+test('sentence-similarity: a text is nearest to its partner', async () => {
+  const rows = Array.from({ length: 64 }, (_, i) => {
+    const [name, verb] = [NAMES[i % 4]!, VERBS[Math.floor(i / 4) % 4]!];
+    return [`${name} ${verb} the film`, `the film ${verb} ${name} today`];
+  });
+  const data = write('alike', {
+    'train.csv': csv('anchor,positive', rows.slice(0, 48)),
+    'valid.csv': csv('anchor,positive', rows.slice(0, 16)),
+  });
+  const run = await adapt({ data, base: at('bert'), epochs: 6, out: at('near') });
+  expect(run.summary.task).toBe('sentence-similarity');
+  expect(run.summary.metrics.accuracy).toBeGreaterThan(0.8);
+});
+
+test('a base that cannot do what the data asks for is refused before anything is written', async () => {
+  const data = write('pairs2', {
+    'train.csv': csv('source,target', [
+      ['a', 'b'],
+      ['c', 'd'],
+    ]),
+  });
+  await expect(adapt({ data, base: at('bert'), out: at('none') })).rejects.toMatchObject({
+    code: 'no-head',
+  });
+});

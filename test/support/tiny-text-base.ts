@@ -1,0 +1,77 @@
+/** A tiny text base of a real architecture as a folder with its tokenizer, so that a whole run takes moments. */
+import { createTokenizer, trainBpe, trainWordPiece } from '../../src/data/index.js';
+import { loadTextDefinition, type RawConfig, type TextHead } from '../../src/models/index.js';
+import { initialize } from '../../src/nn/index.js';
+import { saveTextModel } from '../../src/run/text/save-model.js';
+
+const ENCODER: RawConfig = {
+  hidden_size: 32,
+  num_hidden_layers: 2,
+  num_attention_heads: 2,
+  intermediate_size: 64,
+  max_position_embeddings: 64,
+};
+
+/** A configuration, the head whose weights are written, and the kind of tokenizer. */
+const TINY: Readonly<Record<string, { raw: RawConfig; head: TextHead; bytes?: true }>> = {
+  bert: { raw: { ...ENCODER, pad_token_id: 0 }, head: 'masked-lm' },
+  gpt2: {
+    raw: { n_embd: 32, n_layer: 2, n_head: 2, n_positions: 64, bos_token_id: 0, eos_token_id: 0 },
+    head: 'causal-lm',
+    bytes: true,
+  },
+  t5: {
+    raw: {
+      d_model: 32,
+      d_kv: 16,
+      d_ff: 64,
+      num_layers: 2,
+      num_heads: 2,
+      pad_token_id: 0,
+      eos_token_id: 1,
+      decoder_start_token_id: 0,
+    },
+    head: 'seq2seq-lm',
+    bytes: true,
+  },
+};
+
+/** Writes it, with a tokenizer that was trained on `texts`. */
+export async function writeTinyTextBase(
+  folder: string,
+  texts: readonly string[],
+  modelType = 'bert',
+): Promise<string> {
+  const { raw, head: headName, bytes } = TINY[modelType]!;
+  const json = bytes
+    ? trainBpe(texts, { vocabularySize: 320, specialTokens: ['<pad>', '</s>'] })
+    : trainWordPiece(texts, { vocabularySize: 200 });
+  const names = bytes
+    ? { pad_token: '<pad>', eos_token: '</s>' }
+    : {
+        pad_token: '[PAD]',
+        unk_token: '[UNK]',
+        cls_token: '[CLS]',
+        sep_token: '[SEP]',
+        mask_token: '[MASK]',
+      };
+  const tokenizer = createTokenizer({ tokenizer: json, config: names });
+  const definition = await loadTextDefinition(modelType);
+  const config = definition.parse({ ...raw, vocab_size: tokenizer.vocabularySize });
+  const head = definition.heads[headName]!;
+  const model = head.build(config);
+  const weights = initialize(model, 1);
+  const loaded = {
+    definition,
+    config,
+    headName,
+    head,
+    model,
+    weights,
+    raw,
+    untrained: [],
+    unused: [],
+  };
+  await saveTextModel(folder, loaded, tokenizer, weights);
+  return folder;
+}
