@@ -42,6 +42,9 @@ export function parseRope(modelType: string, raw: RawConfig, positions: number):
   if (typeof given !== 'object' || Array.isArray(given)) outer.fail(field, 'an object');
   const inner = { ...(given as RawConfig) };
   const fields = new ConfigFields(`${modelType} (${field})`, inner);
+  // Some models turn by other angles in some of their layers.
+  const nested = Object.entries(inner).find(([, value]) => typeof value === 'object' && value);
+  if (nested) fields.fail(nested[0], 'a number or a word: all layers share their angles');
   const range = { min: 1, max: 1e12 };
   const theta = fields.number('rope_theta', outer.number('rope_theta', 10_000, range), range);
   // Older files say `type`.
