@@ -3,6 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ConfigError } from '../errors.js';
 import { ByteFile, fileFault } from './byte-file.js';
+import { withInt8Rows } from './int8-weights.js';
 import { readJsonObject } from './json-file.js';
 import { openWeights } from './open-weights.js';
 import type { TensorSource } from './tensor-source.js';
@@ -129,7 +130,13 @@ export function openCheckpointFolder(folder: string): CheckpointFolder {
       return path === null ? null : readBounded(path);
     },
     async tensors() {
-      return openWeights(join(folder, await weightFile(folder)));
+      const source = await openWeights(join(folder, await weightFile(folder)));
+      try {
+        return withInt8Rows(source);
+      } catch (error) {
+        await source.close();
+        throw error;
+      }
     },
   };
 }
