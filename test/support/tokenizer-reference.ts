@@ -3,7 +3,15 @@ import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
 import { parse } from 'csv-parse/sync';
-import type { Encoding, Span } from '../../src/data/tokenizers/index.js';
+import {
+  type Encoding,
+  fromSentencePiece,
+  fromVocabAndMerges,
+  fromVocabText,
+  readSentencePiece,
+  type Span,
+  trainUnigram,
+} from '../../src/data/tokenizers/index.js';
 
 interface NativeEncoding {
   getIds(): number[];
@@ -208,5 +216,36 @@ export function corpora(folder: string): { name: string; read(): CorpusItem[] }[
       name: `xquad.${language}`,
       read: () => xquadTexts(join(folder, 'xquad', `xquad.${language}.json`)),
     })),
+  ];
+}
+
+/** Real vocabularies of shared/data, and two that are trained on its texts. */
+export function realTokenizers(
+  folder: string,
+): { name: string; make(): Readonly<Record<string, unknown>> }[] {
+  const read = (file: string) => readFileSync(join(folder, 'tokenizers', file), 'utf8');
+  const texts = () =>
+    corpora(folder)
+      .filter(({ name }) => ['scitldr', 'multi30k/en-de', 'xquad.es'].includes(name))
+      .flatMap(({ read: items }) => items())
+      .filter((item, i): item is string => typeof item === 'string' && i % 20 === 0);
+  return [
+    { name: 'BERT', make: () => fromVocabText(read('bert-base-uncased-vocab.txt')) },
+    {
+      name: 'GPT-2',
+      make: () => fromVocabAndMerges(JSON.parse(read('gpt2-encoder.json')), read('gpt2-vocab.bpe')),
+    },
+    { name: 'Unigram, trained', make: () => trainUnigram(texts(), { vocabularySize: 4000 }) },
+    {
+      name: 'SentencePiece BPE',
+      make: () =>
+        fromSentencePiece(
+          readSentencePiece(
+            readFileSync(resolve(import.meta.dirname, '../golden/tokenizers/bpe.model')),
+            'bpe.model',
+          ),
+          { kind: 'llama' },
+        ),
+    },
   ];
 }

@@ -11,7 +11,7 @@ import { addedCount, type PostProcessor, readPostProcessor } from './post-proces
 import { readPreTokenizer } from './pre-tokenizers.js';
 import { specialTokens, specialTokensMap } from './special-tokens.js';
 import type { EncodeOptions, Encoding, Span, Tokenizer } from './tokenizer.js';
-import { type TextLength, truncatedLengths } from './truncate.js';
+import { truncatedLengths } from './truncate.js';
 import { readUnigram } from './unigram.js';
 import { readWordLevel, readWordPiece } from './word-piece.js';
 
@@ -32,7 +32,7 @@ const SPACE_BYTE = '\u0120';
 const WHITE = /\p{White_Space}/u;
 
 /** Tokens of one text before special ones are added. */
-interface TextTokens extends TextLength {
+interface TextTokens {
   readonly ids: number[];
   readonly starts: number[];
   readonly ends: number[];
@@ -132,52 +132,37 @@ export function createTokenizer(files: TokenizerFiles): Tokenizer {
   const maxLength =
     typeof told === 'number' && told >= 1 && told < MAX_SENSIBLE_LENGTH ? Math.floor(told) : null;
 
-  /** Appends the tokens of one text, or one word of it. */
-  const addText = (
-    out: TextTokens & { total: number; made: number },
-    text: string,
-    word: number | null,
-    limit: number,
-  ): void => {
+  /** Appends the tokens of one text, or of one word of it. */
+  const addText = (out: TextTokens, text: string, word: number | null): void => {
     let index = 0;
-    // The reference stops after the piece that reaches the limit.
-    let stopped = out.made >= limit && word === null;
-    let made = 0;
+    const add = (id: number, start: number, end: number): void => {
+      out.ids.push(id);
+      out.starts.push(start);
+      out.ends.push(end);
+      out.wordIds.push(word ?? index);
+    };
     for (const { part, token } of splitAdded(alignedText(text))) {
       if (token !== null) {
-        out.ids.push(token);
-        out.starts.push(startAt(part, 0));
-        out.ends.push(endAt(part, part.text.length));
-        out.wordIds.push(word ?? index);
+        add(token, startAt(part, 0), endAt(part, part.text.length));
         index++;
-        if (!stopped) made++;
         continue;
       }
       for (const piece of preTokenizer ? preTokenizer(part) : [part]) {
         const { ids, starts, ends } = model.tokenize(piece.text);
         for (let i = 0; i < ids.length; i++) {
-          out.ids.push(ids[i]!);
-          out.starts.push(startAt(piece, starts[i]!));
-          out.ends.push(endAt(piece, ends[i]!));
-          out.wordIds.push(word ?? index);
+          add(ids[i]!, startAt(piece, starts[i]!), endAt(piece, ends[i]!));
         }
         index++;
-        if (!stopped) {
-          made += ids.length;
-          stopped = made >= limit;
-        }
       }
     }
-    out.made += made;
-    out.total = out.ids.length;
   };
 
-  const tokensOf = (texts: readonly string[], areWords: boolean, limit: number): TextTokens => {
+  const tokensOf = (texts: readonly string[], areWords: boolean): TextTokens => {
     const wordIds: number[] = [];
     const sourceOf = (token: number) => texts[areWords ? wordIds[token]! : 0]!;
-    const out = { ids: [], starts: [], ends: [], wordIds, sourceOf, total: 0, made: 0 };
+    const out: TextTokens = { ids: [], starts: [], ends: [], wordIds, sourceOf };
     texts.forEach((text, i) => {
-      addText(out, text, areWords ? i : null, limit);
+      addText(out, text, areWords ? i : null);
     });
     return out;
   };
@@ -191,8 +176,9 @@ export function createTokenizer(files: TokenizerFiles): Tokenizer {
       truncate = 'longest-first',
       addSpecialTokens: addSpecial = true,
     } = options;
-    const total = texts.reduce((n, t) => n + t.total, 0);
-    if (most === undefined) return { kept: texts.map((t) => t.total), lost: 0, addSpecial };
+    const lengths = texts.map((t) => t.ids.length);
+    const total = lengths.reduce((a, b) => a + b, 0);
+    if (most === undefined) return { kept: lengths, lost: 0, addSpecial };
     const template = texts.length > 1 ? post.pair : post.single;
     const specials = addSpecial ? addedCount(template) : 0;
     if (!Number.isInteger(most) || most < specials) {
@@ -201,7 +187,7 @@ export function createTokenizer(files: TokenizerFiles): Tokenizer {
         { maxLength: most, specials },
       );
     }
-    const kept = truncatedLengths(texts, most - specials, truncate);
+    const kept = truncatedLengths(lengths, most - specials, truncate);
     return { kept, lost: total - kept.reduce((a, b) => a + b, 0), addSpecial };
   };
 
@@ -236,17 +222,12 @@ export function createTokenizer(files: TokenizerFiles): Tokenizer {
     return { ids, typeIds, offsets, wordIds, sequenceIds, truncated: lost };
   };
 
-  const read = (text: string, options: EncodeOptions): TextTokens[] => {
-    const limit = options.maxLength ?? Number.POSITIVE_INFINITY;
-    const { pair, truncate } = options;
-    const texts = [
-      tokensOf([text], false, truncate === 'second' ? Number.POSITIVE_INFINITY : limit),
-    ];
-    if (pair !== undefined) texts.push(tokensOf([pair], false, limit));
-    else if (truncate === 'second') {
+  const read = (text: string, { pair, truncate }: EncodeOptions): TextTokens[] => {
+    if (pair !== undefined) return [tokensOf([text], false), tokensOf([pair], false)];
+    if (truncate === 'second') {
       throw new ConfigError("truncate is 'second', but there is no second text.", { truncate });
     }
-    return texts;
+    return [tokensOf([text], false)];
   };
 
   return {
@@ -254,8 +235,7 @@ export function createTokenizer(files: TokenizerFiles): Tokenizer {
     special,
     maxLength,
     encode: (text, options = {}) => encodeTexts(read(text, options), options),
-    encodeWords: (words, options = {}) =>
-      encodeTexts([tokensOf(words, true, Number.POSITIVE_INFINITY)], options),
+    encodeWords: (words, options = {}) => encodeTexts([tokensOf(words, true)], options),
     ids(text, options = {}) {
       const texts = read(text, options);
       const { kept, addSpecial } = truncated(texts, options);

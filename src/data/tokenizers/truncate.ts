@@ -1,25 +1,18 @@
 /** How many tokens of each text remain when both must fit. */
 import { ConfigError } from '../../errors.js';
 
-/** The number of tokens of a text. */
-export interface TextLength {
-  readonly total: number;
-  /** Tokens that the reference makes before it stops, which decides whose share is the larger. */
-  readonly made: number;
-}
-
 /**
  * Tokens to keep of each text, as Hugging Face's `truncate_encodings`: the longer text gives up
  * first; when both are too long each keeps half, the longer one more if the number is odd.
+ * @param totals number of tokens of the text or the two texts
  * @param room tokens that may remain, special ones not counted
  * @throws ConfigError when the text that shall give up tokens has too few
  */
 export function truncatedLengths(
-  texts: readonly TextLength[],
+  totals: readonly number[],
   room: number,
   truncate: 'longest-first' | 'first' | 'second',
-): number[] {
-  const totals = texts.map((t) => t.total);
+): readonly number[] {
   const surplus = totals.reduce((a, b) => a + b, 0) - room;
   if (surplus <= 0) return totals;
   if (room === 0) return totals.map(() => 0);
@@ -34,10 +27,10 @@ export function truncatedLengths(
     }
     return totals.map((n, i) => (i === chosen ? kept : n));
   }
-  if (texts.length === 1) return [room];
-  const [first, second] = texts as [TextLength, TextLength];
-  const swap = first.made > second.made;
-  const shorter = Math.min(first.made, second.made);
+  if (totals.length === 1) return [room];
+  const [first, second] = totals as readonly [number, number];
+  const swap = first > second;
+  const shorter = Math.min(first, second);
   let kept: [number, number] = [shorter, Math.max(shorter, room - shorter)];
   if (shorter > room || kept[0] + kept[1] > room) {
     kept = [Math.floor(room / 2), room - Math.floor(room / 2)];
