@@ -94,48 +94,49 @@ mt5 = lambda **more: t.MT5Config(**{**T5, **more})
 bart = lambda **more: t.BartConfig(**{**BART, **more})
 marian = lambda **more: t.MarianConfig(**{**BART, "activation_function": "swish", "scale_embedding": True, **more})
 
-run("t5-base", "base", t.T5Model, t5(), pairs("t5-base", 0))
-run("t5-seq2seq-lm", "seq2seq-lm", t.T5ForConditionalGeneration, t5(num_decoder_layers=1), pairs("t5-seq2seq-lm", 0))
-run(
-    "t5-seq2seq-lm-gated",
-    "seq2seq-lm",
-    t.T5ForConditionalGeneration,
-    t5(feed_forward_proj="gated-gelu", tie_word_embeddings=False),
-    pairs("t5-seq2seq-lm-gated", 0),
-    untied=True,
-)
-run("mt5-base", "base", t.MT5Model, mt5(), pairs("mt5-base", 0), seed=5)
-run("mt5-seq2seq-lm", "seq2seq-lm", t.MT5ForConditionalGeneration, mt5(), pairs("mt5-seq2seq-lm", 0), untied=True)
-run("bart-base", "base", t.BartModel, bart(), pairs("bart-base", PAD))
-run("bart-seq2seq-lm", "seq2seq-lm", t.BartForConditionalGeneration, bart(), pairs("bart-seq2seq-lm", PAD))
-run(
-    "bart-seq2seq-lm-scaled",
-    "seq2seq-lm",
-    t.BartForConditionalGeneration,
-    bart(scale_embedding=True, activation_function="relu"),
-    pairs("bart-seq2seq-lm-scaled", PAD),
-)
-run(
-    "bart-sequence-classification",
-    "sequence-classification",
-    t.BartForSequenceClassification,
-    bart(num_labels=CLASSES),
-    ended("bart-sequence-classification"),
-)
-run(
-    "bart-question-answering",
-    "question-answering",
-    t.BartForQuestionAnswering,
-    bart(num_labels=2),
-    ended("bart-question-answering"),
-    zero=(*ZERO, *SPANS),
-)
-run("marian-base", "base", t.MarianModel, marian(), pairs("marian-base", PAD))
-run("marian-seq2seq-lm", "seq2seq-lm", t.MarianMTModel, marian(), pairs("marian-seq2seq-lm", PAD))
-run(
-    "marian-seq2seq-lm-two-tables",
-    "seq2seq-lm",
-    t.MarianMTModel,
-    marian(share_encoder_decoder_embeddings=False, decoder_vocab_size=VOCABULARY),
-    pairs("marian-seq2seq-lm-two-tables", PAD),
-)
+if __name__ == "__main__":
+    run("t5-base", "base", t.T5Model, t5(), pairs("t5-base", 0))
+    run("t5-seq2seq-lm", "seq2seq-lm", t.T5ForConditionalGeneration, t5(num_decoder_layers=1), pairs("t5-seq2seq-lm", 0))
+    run(
+        "t5-seq2seq-lm-gated",
+        "seq2seq-lm",
+        t.T5ForConditionalGeneration,
+        t5(feed_forward_proj="gated-gelu", tie_word_embeddings=False),
+        pairs("t5-seq2seq-lm-gated", 0),
+        untied=True,
+    )
+    run("mt5-base", "base", t.MT5Model, mt5(), pairs("mt5-base", 0), seed=5)
+    run("mt5-seq2seq-lm", "seq2seq-lm", t.MT5ForConditionalGeneration, mt5(), pairs("mt5-seq2seq-lm", 0), untied=True)
+    run("bart-base", "base", t.BartModel, bart(), pairs("bart-base", PAD))
+    run("bart-seq2seq-lm", "seq2seq-lm", t.BartForConditionalGeneration, bart(), pairs("bart-seq2seq-lm", PAD))
+    run(
+        "bart-seq2seq-lm-scaled",
+        "seq2seq-lm",
+        t.BartForConditionalGeneration,
+        bart(scale_embedding=True, activation_function="relu"),
+        pairs("bart-seq2seq-lm-scaled", PAD),
+    )
+    run(
+        "bart-sequence-classification",
+        "sequence-classification",
+        t.BartForSequenceClassification,
+        bart(num_labels=CLASSES),
+        ended("bart-sequence-classification"),
+    )
+    run(
+        "bart-question-answering",
+        "question-answering",
+        t.BartForQuestionAnswering,
+        bart(num_labels=2),
+        ended("bart-question-answering"),
+        zero=(*ZERO, *SPANS),
+    )
+    run("marian-base", "base", t.MarianModel, marian(), pairs("marian-base", PAD))
+    run("marian-seq2seq-lm", "seq2seq-lm", t.MarianMTModel, marian(), pairs("marian-seq2seq-lm", PAD))
+    run(
+        "marian-seq2seq-lm-two-tables",
+        "seq2seq-lm",
+        t.MarianMTModel,
+        marian(share_encoder_decoder_embeddings=False, decoder_vocab_size=VOCABULARY),
+        pairs("marian-seq2seq-lm-two-tables", PAD),
+    )

@@ -3,7 +3,7 @@
  * pass over one token. The buffers are variables of a program: written in place, never handed over.
  */
 import { ConfigError } from '../errors.js';
-import { constant, input, type Tensor } from '../graph/index.js';
+import { constant, input, type Tensor, type TensorType } from '../graph/index.js';
 import { add, cast, mul, pad, reshape, scatterND, transpose } from '../ops/index.js';
 
 /**
@@ -64,11 +64,21 @@ export class AttentionCache {
     return new CachePass(this, position);
   }
 
+  /** The same slots for another number of rows: several texts that go on from each prompt. */
+  withRows(rows: number): AttentionCache {
+    const other = new AttentionCache(this.capacity);
+    for (const [site, { key, value, fixed }] of this.slots.entries()) {
+      const typed = (t: Tensor) => ({ dtype: t.dtype, shape: [rows, ...t.shape.slice(1)] });
+      other.slot(site, typed(key), typed(value), fixed);
+    }
+    return other;
+  }
+
   /** The slot of the attention that asks as number `site`; `key` and `value` are [batch, heads, tokens, size]. */
-  slot(site: number, key: Tensor, value: Tensor, fixed: boolean): CacheSlot {
+  slot(site: number, key: TensorType, value: TensorType, fixed: boolean): CacheSlot {
     const known = this.slots[site];
     if (known) return known;
-    const of = (part: string, { dtype, shape: [batch, heads, tokens, size] }: Tensor) =>
+    const of = (part: string, { dtype, shape: [batch, heads, tokens, size] }: TensorType) =>
       input(`${this.name}:${site}:${part}`, dtype, [
         batch!,
         heads!,

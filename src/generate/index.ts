@@ -1,0 +1,6 @@
+/** Writing text with a language model. */
+export * from './decoder-session.js';
+export * from './generative-model.js';
+export * from './options.js';
+export * from './processors.js';
+export * from './text-generator.js';
