@@ -1,9 +1,9 @@
 /** A trained text model as a folder in Hugging Face's layout, written whole or not at all. */
 import type { Tokenizer } from '../../data/index.js';
 import { writeSafetensors, writeWhole } from '../../io/index.node.js';
-import { type LoadedTextModel, textCheckpointOf } from '../../models/index.js';
+import { configText, type LoadedTextModel, textCheckpointOf } from '../../models/index.js';
 import type { Weights } from '../../nn/index.js';
-import { jsonBytes, replaceModel } from '../save-model.js';
+import { replaceModel } from '../save-model.js';
 
 /** Writes config, weights and tokenizer; an older model at `path` is replaced at the end. */
 export async function saveTextModel(
@@ -14,7 +14,7 @@ export async function saveTextModel(
 ): Promise<void> {
   const { config, tensors } = textCheckpointOf({ ...loaded, weights });
   await replaceModel(path, async (place) => {
-    await writeWhole(place('config.json'), [jsonBytes(config)]);
+    await writeWhole(place('config.json'), [new TextEncoder().encode(configText(config))]);
     for (const [name, text] of tokenizer.files()) {
       await writeWhole(place(name), [new TextEncoder().encode(text)]);
     }
