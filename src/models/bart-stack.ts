@@ -13,7 +13,13 @@ import {
 } from '../nn/index.js';
 import { add, mul } from '../ops/index.js';
 import type { BartConfig } from './bart-config.js';
-import { type KeysValues, ownTokens, type Sources, sourceTokens } from './encoder-decoder.js';
+import {
+  bareSources,
+  type KeysValues,
+  ownTokens,
+  type Sources,
+  sourceTokens,
+} from './encoder-decoder.js';
 import { hiddenAct } from './hidden-act.js';
 
 class Attention extends Module {
@@ -76,16 +82,16 @@ class EncoderLayer extends Module {
   }
 
   override forward(x: Tensor, context: Context): Tensor {
-    return this.over(x, { encoded: x, crossBias: null, selfBias: null }, context);
+    return this.over(x, bareSources(x), context);
   }
 
-  over(x: Tensor, { selfBias }: Sources, context: Context): Tensor {
-    return this.feedForward(this.toItself(x, selfBias, context), context);
+  over(x: Tensor, sources: Sources, context: Context): Tensor {
+    return this.feedForward(this.toItself(x, sources, context), context);
   }
 
-  protected toItself(x: Tensor, bias: Tensor | null, context: Context): Tensor {
-    const seen = ownTokens(this.self_attn.keysValues(x), this.self_attn.heads, context);
-    const y = this.self_attn.over(x, seen, bias, context);
+  protected toItself(x: Tensor, { selfBias, cache }: Sources, context: Context): Tensor {
+    const seen = ownTokens(this.self_attn.keysValues(x), this.self_attn.heads, cache);
+    const y = this.self_attn.over(x, seen, selfBias, context);
     return this.self_attn_layer_norm.forward(this.around(x, y, context));
   }
 
@@ -109,10 +115,11 @@ class DecoderLayer extends EncoderLayer {
     this.encoder_attn_layer_norm = new LayerNorm(config.hiddenSize);
   }
 
-  override over(x: Tensor, { encoded, crossBias, selfBias }: Sources, context: Context): Tensor {
-    const y = this.toItself(x, selfBias, context);
+  override over(x: Tensor, sources: Sources, context: Context): Tensor {
+    const { encoded, crossBias, cache } = sources;
+    const y = this.toItself(x, sources, context);
     const { encoder_attn: attention } = this;
-    const seen = sourceTokens(() => attention.keysValues(encoded), attention.heads, context);
+    const seen = sourceTokens(() => attention.keysValues(encoded), attention.heads, cache);
     const z = attention.over(y, seen, crossBias, context);
     const normed = this.encoder_attn_layer_norm.forward(this.around(y, z, context));
     return this.feedForward(normed, context);
@@ -148,7 +155,7 @@ abstract class Stack<L extends EncoderLayer> extends Module {
   }
 
   override forward(ids: Tensor, context: Context): Tensor {
-    return this.over(ids, null, { encoded: ids, crossBias: null, selfBias: null }, context);
+    return this.over(ids, null, bareSources(ids), context);
   }
 
   protected over(
@@ -181,8 +188,7 @@ export class BartEncoder extends Stack<EncoderLayer> {
 
   /** @param mask 1 for a token and 0 for padding; all are tokens by default */
   encode(ids: Tensor, mask: Tensor | null, context: Context): Tensor {
-    const sources = { encoded: ids, crossBias: null, selfBias: mask && paddingBias(mask) };
-    return this.over(ids, null, sources, context);
+    return this.over(ids, null, bareSources(ids, mask && paddingBias(mask)), context);
   }
 }
 
@@ -206,13 +212,13 @@ export class BartDecoder extends Stack<DecoderLayer> {
       mask,
       positions,
       ...sources
-    }: Omit<Sources, 'selfBias'> & {
+    }: Omit<Sources, 'selfBias' | 'cache'> & {
       readonly mask: Tensor | null;
       readonly positions: Tensor | null;
     },
     context: Context,
   ): Tensor {
     const selfBias = decoderBias(mask, ids.shape[1]!, context);
-    return this.over(ids, positions, { ...sources, selfBias }, context);
+    return this.over(ids, positions, { ...sources, selfBias, cache: context.cache }, context);
   }
 }

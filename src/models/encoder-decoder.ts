@@ -1,6 +1,6 @@
 /** What encoder-decoders share: reading the decoder's part of a batch, attention to the encoder's tokens. */
 import type { Tensor } from '../graph/index.js';
-import { type Context, type Parameter, paddingBias } from '../nn/index.js';
+import { type CachePass, type Context, type Parameter, paddingBias } from '../nn/index.js';
 import { concat, full, matmul, slice, transpose } from '../ops/index.js';
 import type { BatchTensors } from './network.js';
 import { batchTensor, TEXT_INPUTS, TextModel } from './text-model.js';
@@ -13,6 +13,13 @@ export interface Sources {
   readonly crossBias: Tensor | null;
   /** Added to the scores of the decoder's own tokens. */
   readonly selfBias: Tensor | null;
+  /** Keys and values of earlier tokens; an encoder has none, for it reads all of its tokens at once. */
+  readonly cache: CachePass | null;
+}
+
+/** Where nothing is known but the tokens themselves. */
+export function bareSources(x: Tensor, selfBias: Tensor | null = null): Sources {
+  return { encoded: x, crossBias: null, selfBias, cache: null };
 }
 
 /** Keys and values [batch, tokens, channels]. */
@@ -22,13 +29,17 @@ export interface KeysValues {
 }
 
 /** Keys and values of the decoder's own tokens, with those of earlier passes. */
-export function ownTokens(made: KeysValues, heads: number, context: Context): KeysValues {
-  return context.cache?.append(made.key, made.value, heads) ?? made;
+export function ownTokens(made: KeysValues, heads: number, cache: CachePass | null): KeysValues {
+  return cache?.append(made.key, made.value, heads) ?? made;
 }
 
 /** Keys and values of the encoder's tokens: made once, however many tokens follow. */
-export function sourceTokens(make: () => KeysValues, heads: number, context: Context): KeysValues {
-  return context.cache?.fixed(make, heads) ?? make();
+export function sourceTokens(
+  make: () => KeysValues,
+  heads: number,
+  cache: CachePass | null,
+): KeysValues {
+  return cache?.fixed(make, heads) ?? make();
 }
 
 /** Hides padded source tokens. */

@@ -15,7 +15,13 @@ import {
 } from '../nn/index.js';
 import { add, mul } from '../ops/index.js';
 import type { TextConfig } from './define-text-model.js';
-import { type KeysValues, ownTokens, type Sources, sourceTokens } from './encoder-decoder.js';
+import {
+  bareSources,
+  type KeysValues,
+  ownTokens,
+  type Sources,
+  sourceTokens,
+} from './encoder-decoder.js';
 import { type HiddenAct, hiddenAct } from './hidden-act.js';
 import { type RelativeBuckets, relativeBias, steppingBias } from './t5-bias.js';
 
@@ -109,16 +115,16 @@ class SelfAttentionPart extends Part {
   }
 
   override forward(x: Tensor, context: Context): Tensor {
-    return this.over(x, null, context);
+    return this.over(x, bareSources(x), context);
   }
 
-  over(x: Tensor, bias: Tensor | null, context: Context): Tensor {
+  over(x: Tensor, { selfBias, cache }: Sources, context: Context): Tensor {
     const { SelfAttention: attention } = this;
     return this.around(
       x,
       (y) => {
-        const seen = ownTokens(attention.keysValues(y), attention.heads, context);
-        return attention.over(y, seen, bias, context);
+        const seen = ownTokens(attention.keysValues(y), attention.heads, cache);
+        return attention.over(y, seen, selfBias, context);
       },
       context,
     );
@@ -134,12 +140,12 @@ class CrossAttentionPart extends Part {
   }
 
   override forward(x: Tensor, context: Context): Tensor {
-    return this.over(x, { encoded: x, crossBias: null, selfBias: null }, context);
+    return this.over(x, bareSources(x), context);
   }
 
-  over(x: Tensor, { encoded, crossBias }: Sources, context: Context): Tensor {
+  over(x: Tensor, { encoded, crossBias, cache }: Sources, context: Context): Tensor {
     const { EncDecAttention: attention } = this;
-    const seen = sourceTokens(() => attention.keysValues(encoded), attention.heads, context);
+    const seen = sourceTokens(() => attention.keysValues(encoded), attention.heads, cache);
     return this.around(x, (y) => attention.over(y, seen, crossBias, context), context);
   }
 }
@@ -201,13 +207,13 @@ class Block extends Module {
   }
 
   override forward(x: Tensor, context: Context): Tensor {
-    return this.over(x, { encoded: x, crossBias: null, selfBias: null }, context);
+    return this.over(x, bareSources(x), context);
   }
 
   over(x: Tensor, sources: Sources, context: Context): Tensor {
     let y = x;
     for (const part of this.layer) {
-      if (part instanceof SelfAttentionPart) y = part.over(y, sources.selfBias, context);
+      if (part instanceof SelfAttentionPart) y = part.over(y, sources, context);
       else if (part instanceof CrossAttentionPart) y = part.over(y, sources, context);
       else y = part.forward(y, context);
     }
@@ -253,7 +259,7 @@ export class T5Stack extends Module {
   encode(ids: Tensor, mask: Tensor | null, context: Context): Tensor {
     const relative = relativeBias(this.relative, ids.shape[1]!, this.settings, !this.decoder);
     const selfBias = mask ? add(relative, paddingBias(mask)) : relative;
-    return this.over(ids, { encoded: ids, crossBias: null, selfBias }, context);
+    return this.over(ids, bareSources(ids, selfBias), context);
   }
 
   /**
@@ -267,7 +273,7 @@ export class T5Stack extends Module {
       : relativeBias(this.relative, tokens, this.settings, false);
     const hidden = decoderBias(mask, tokens, context);
     const selfBias = hidden ? add(relative, hidden) : relative;
-    return this.over(ids, { ...sources, selfBias }, context);
+    return this.over(ids, { ...sources, selfBias, cache: context.cache }, context);
   }
 
   private over(ids: Tensor, sources: Sources, context: Context): Tensor {
@@ -280,7 +286,7 @@ export class T5Stack extends Module {
 }
 
 /** What a decoder is told besides its ids. */
-export interface DecoderSources extends Omit<Sources, 'selfBias'> {
+export interface DecoderSources extends Omit<Sources, 'selfBias' | 'cache'> {
   readonly mask: Tensor | null;
   readonly position: Tensor | null;
 }
