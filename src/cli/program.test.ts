@@ -39,7 +39,10 @@ describe('a choice that cannot be is refused by the name of its option, before a
     [['--valid', '1'], /--valid must be a share from 0 \(none\) to 1, or a path, got 1\./],
     [['--threads', '0'], /--threads must be a whole number from 1 to 1024, got 0\./],
     [['--checkpoint-every', '0'], /--checkpoint-every must be a whole number >= 1, got 0\./],
-    [['--task', 'chess'], /--task must be one of image-classification, text-classification, .*; got 'chess'\./],
+    [
+      ['--task', 'chess'],
+      /--task must be one of image-classification, text-classification, .*; got 'chess'\./,
+    ],
     [['--augment', 'lots'], /--augment must be one of none, light, default, strong; got 'lots'\./],
     [['--optimizer', 'adam'], /--optimizer must be one of adamw, .*; got 'adam'\./],
     [['--class-weights', 'some'], /--class-weights must be one of none, balanced; got 'some'\./],

@@ -14,6 +14,7 @@ import { isOnnxModel, loadOnnxModel } from './onnx-base.js';
 import { predictStream, scoreOf } from './predictions.js';
 import { RunFolder } from './run-folder.js';
 import { leftOutText } from './summary.js';
+import type { WriteChoices } from './text/predict.js';
 
 /** Pictures a batch when nothing is trained. */
 const BATCH = 16;
@@ -182,7 +183,7 @@ async function filesIn(path: string): Promise<string[]> {
 export async function predictRun(
   run: string,
   inputs: readonly string[],
-  options: EngineChoice & { readonly top?: number; readonly tta?: boolean } = {},
+  options: EngineChoice & WriteChoices & { readonly top?: number; readonly tta?: boolean } = {},
 ): Promise<PredictionList> {
   const { top = 3 } = options;
   if (!Number.isInteger(top) || top < 1) {

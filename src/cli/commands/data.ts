@@ -51,6 +51,27 @@ export function addDataCommands(program: Command): void {
   )
     .addOption(new Option('--top <k>', 'classes a picture').argParser(asNumber).default(3))
     .option('--tta', 'average over flipped and cropped views')
+    .addOption(
+      new Option('--max-new-tokens <n>', 'models that write: tokens at most').argParser(asNumber),
+    )
+    .addOption(
+      new Option('--beams <n>', 'models that write: texts followed side by side').argParser(
+        asNumber,
+      ),
+    )
+    .addOption(
+      new Option(
+        '--temperature <x>',
+        'models that write: draw words, at this temperature',
+      ).argParser(asNumber),
+    )
+    .addOption(
+      new Option('--top-k <n>', 'models that write: draw among so many words').argParser(asNumber),
+    )
+    .addOption(
+      new Option('--top-p <x>', 'models that write: draw among the likeliest').argParser(asNumber),
+    )
+    .addOption(new Option('--seed <n>', 'models that write: seed of the draws').argParser(asNumber))
     .action(
       async (
         run: string,

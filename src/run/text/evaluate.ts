@@ -56,7 +56,7 @@ export async function evaluateText(
   const samples = plan.parts[part === 'all' ? 'train' : part];
   const stream = streamOf(plan, samples, base, { ...choices, augment: 'none' }, maxTokens, part);
   const network = { model: loaded.model };
-  const answerer = { network, weights: loaded.weights, plan, base, maxTokens };
+  const answerer = { network, weights: loaded.weights, loaded, plan, base, maxTokens };
   const { result } = await predictTextPart(engine, answerer, { part, stream });
   return { run, data, part, unit: plan.unit, ...result, skipped: dataset.skipped };
 }

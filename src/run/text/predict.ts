@@ -3,6 +3,7 @@ import { stat } from 'node:fs/promises';
 import { extname } from 'node:path';
 import type { AnyTextDataset, TextKind } from '../../data/index.js';
 import { streamTexts, TEXT_ENDINGS } from '../../data/index.node.js';
+import type { Engine } from '../../engine/index.js';
 import { ConfigError, DataError } from '../../errors.js';
 import { entitiesOf } from '../../metrics/index.js';
 import {
@@ -19,6 +20,23 @@ import { type EngineChoice, openEngine } from '../engine.js';
 import { openTextRun, type TextRun } from './open-run.js';
 import { planText } from './plan.js';
 import { streamOf } from './streams.js';
+import { writeTexts } from './written.js';
+
+/** How a model that writes is asked. */
+export interface WriteChoices {
+  /** Tokens that are written at most; 64 by default. */
+  readonly maxNewTokens?: number;
+  /** Texts that are followed side by side; 1 by default. */
+  readonly beams?: number;
+  /** With one of these, words are drawn by their chances. */
+  readonly temperature?: number;
+  readonly topK?: number;
+  readonly topP?: number;
+  readonly seed?: number;
+}
+
+/** Enough for a sentence or two. */
+const NEW_TOKENS = 64;
 
 /** An input as it was given, with one text of it. */
 interface Asked {
@@ -108,6 +126,34 @@ function answerOf(
   return { answers: topAnswers(probabilitiesOf({ logits: values, classes: width }), labels, top) };
 }
 
+/** Texts that go on from those asked, or answer them. */
+async function written(
+  engine: Engine,
+  { base, loaded, maxTokens, choices }: TextRun,
+  asked: readonly Asked[],
+  { maxNewTokens = NEW_TOKENS, ...options }: WriteChoices,
+): Promise<Prediction[]> {
+  const { tokenizer } = base;
+  const reads = loaded.headName === 'seq2seq-lm';
+  const prompts = asked.map(({ text }) =>
+    reads
+      ? tokenizer.ids(`${choices.prefix ?? ''}${text}`, { maxLength: maxTokens })
+      : tokenizer.ids(text, { addSpecialTokens: false }),
+  );
+  const { beams, temperature, topK, topP, seed } = options;
+  const sample = temperature !== undefined || topK !== undefined || topP !== undefined;
+  const texts = await writeTexts(engine, { model: loaded, base, maxTokens }, prompts, {
+    maxNewTokens,
+    sample,
+    ...(beams === undefined ? {} : { numBeams: beams }),
+    ...(temperature === undefined ? {} : { temperature }),
+    ...(topK === undefined ? {} : { topK }),
+    ...(topP === undefined ? {} : { topP }),
+    ...(seed === undefined ? {} : { seed }),
+  });
+  return asked.map(({ id, text }, i) => ({ file: id, text, output: texts[i]! }));
+}
+
 /**
  * Answers texts: given as arguments, or all texts of a file.
  * @throws DataError when there is none; ConfigError when the model gives no such answers
@@ -115,13 +161,17 @@ function answerOf(
 export async function predictTexts(
   run: string,
   inputs: readonly string[],
-  options: EngineChoice & { readonly top?: number },
+  options: EngineChoice & WriteChoices & { readonly top?: number },
 ): Promise<PredictionList> {
   const { top = 3 } = options;
   const asked = await textsIn(inputs);
   const engine = await openEngine(options);
   const opened = await openTextRun(run);
   const { base, loaded, maxTokens } = opened;
+  const { headName } = loaded;
+  if (headName === 'seq2seq-lm' || headName === 'causal-lm') {
+    return { run, predictions: await written(engine, opened, asked, options), skipped: [] };
+  }
   const { labels } = loaded.config;
   const kind = kindOf(opened);
   const choices = {

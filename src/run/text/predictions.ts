@@ -1,5 +1,8 @@
 /** What a finished text model says of a part of the data. */
+
+import type { TextPairSample } from '../../data/index.js';
 import type { Engine } from '../../engine/index.js';
+import type { LoadedTextModel, TextModel } from '../../models/index.js';
 import type { Weights } from '../../nn/index.js';
 import {
   packedRows,
@@ -13,12 +16,14 @@ import type { ClassPredictions, PartPredictions } from '../predictions.js';
 import type { AskedPart, PreparedNetwork } from '../workload.js';
 import type { TextBase } from './base.js';
 import type { TextPlan } from './plan.js';
+import { type WrittenPredictions, writePart } from './written.js';
 
 /** A model at work on the plan's task. */
 export interface TextAnswerer {
   readonly network: Pick<PreparedNetwork, 'model'>;
   readonly weights: Weights;
-  readonly plan: Pick<TextPlan, 'task' | 'head'>;
+  readonly loaded: Pick<LoadedTextModel, 'definition' | 'config' | 'headName'>;
+  readonly plan: TextPlan;
   readonly base: Pick<TextBase, 'tokenizer' | 'config'>;
   readonly maxTokens: number;
 }
@@ -41,10 +46,11 @@ export function classProbabilities(rows: readonly Row[]): number[] {
  */
 export async function predictTextPart(
   engine: Engine,
-  { network, weights, plan }: TextAnswerer,
+  answerer: TextAnswerer,
   { part, stream, signal }: AskedPart,
 ): Promise<PartPredictions> {
-  const { task, head } = plan;
+  const { network, weights, plan } = answerer;
+  const { task, head, parts } = plan;
   const forward = new Forward(engine, network.model, { part: 'all', weights, keep: task.keep });
   const rows = await collect(stream, ({ feeds }) => forward.run(feeds), { signal });
   const metrics = task.score({ rows, truth: stream.truth });
@@ -66,6 +72,22 @@ export async function predictTextPart(
       tags: truth.map(({ places }, i) =>
         tagsAt(rows[i]!.data, places, outside).map((tag) => names[tag]!),
       ),
+    };
+    return found;
+  }
+  // Writing takes long: the validation part has its turn where there is nothing better to be told of.
+  const pairs = parts[part === 'all' ? 'train' : (part as 'valid' | 'test')];
+  if (head.head === 'seq2seq-lm' && (part !== 'valid' || parts.test.length === 0)) {
+    const { loaded } = answerer;
+    const writer = {
+      ...answerer,
+      model: { ...loaded, model: network.model as TextModel, weights },
+    };
+    const written = await writePart(engine, writer, plan, pairs as readonly TextPairSample[]);
+    const found: WrittenPredictions = {
+      ...base,
+      result: { ...base.result, metrics: { ...written.metrics, ...metrics } },
+      answers: written.answers,
     };
     return found;
   }

@@ -115,7 +115,7 @@ export async function openTextWorkload(
       networkOf(fresh === (choices.method === 'scratch') ? loaded : await load(), choices, fresh),
     streams: async () => ({ ...streams, train: streams.train!, close: async () => {} }),
     predict: (network, weights, part) =>
-      predictTextPart(engine, { network, weights, plan, base, maxTokens }, part),
+      predictTextPart(engine, { network, weights, loaded, plan, base, maxTokens }, part),
     save: (path, _network, weights) => saveTextModel(path, loaded, base.tokenizer, weights),
     report: (folder, record) => writeTextReport(folder, record, { dataset }),
   };
