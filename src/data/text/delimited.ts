@@ -23,28 +23,27 @@ const countBreaks = (text: string): number => text.match(/\r\n|\n|\r/g)?.length 
  */
 async function* csvRecords(file: string, { progress }: ReadOptions): AsyncGenerator<Cells> {
   const source = Readable.from(decodeText(file, progress), { objectMode: true });
+  let next = 1;
+  let empty = 0;
+  const places: Omit<Cells, 'cells'>[] = [];
   const parser = parse({
-    info: true,
     relax_column_count: true,
     skip_empty_lines: true,
     trim: true,
     max_record_size: MAX_LINE,
+    // Called as records are parsed, not as they are taken: an error knows how far parsing went.
+    on_record: (cells, { empty_lines }) => {
+      const line = next + empty_lines - empty;
+      const last = line + cells.reduce((n, cell) => n + countBreaks(cell), 0);
+      [next, empty] = [last + 1, empty_lines];
+      places.push({ line, last });
+      return cells;
+    },
   });
   source.on('error', (error) => parser.destroy(error));
   source.pipe(parser);
-  let next = 1;
-  let empty = 0;
   try {
-    for await (const parsed of parser) {
-      const { record, info } = parsed as {
-        readonly record: string[];
-        readonly info: { readonly empty_lines: number };
-      };
-      const line = next + info.empty_lines - empty;
-      const last = line + record.reduce((n, cell) => n + countBreaks(cell), 0);
-      [next, empty] = [last + 1, info.empty_lines];
-      yield { line, last, cells: record };
-    }
+    for await (const cells of parser) yield { ...places.shift()!, cells: cells as string[] };
   } catch (error) {
     if (error instanceof DataError) throw error;
     const {

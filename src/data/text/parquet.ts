@@ -1,6 +1,7 @@
 /** Rows of Parquet files (Node), one row group in memory at a time. */
 import { stat } from 'node:fs/promises';
 import {
+  type AsyncBuffer,
   asyncBufferFromFile,
   type FileMetaData,
   parquetMetadataAsync,
@@ -10,6 +11,7 @@ import { compressors } from 'hyparquet-compressors';
 import { DataError } from '../../errors.js';
 import { columnName } from '../table.js';
 import type { ReadOptions } from './lines.js';
+import { checkPages } from './parquet-pages.js';
 import { objectValues, type TextRow, type TextTable } from './text-row.js';
 
 /**
@@ -84,7 +86,17 @@ export function parquetRows(file: string, { progress }: ReadOptions): TextTable 
     if (size === undefined) {
       throw new DataError(`There is no file ${file}.`, { file }, { code: 'no-data' });
     }
-    const buffer = await asyncBufferFromFile(file);
+    const source = await asyncBufferFromFile(file);
+    // The decoder starts all columns and may then fail before it listens to any: what it fetched
+    // must not come back to it, or a second fault would end the process as one that nobody handles.
+    let failed = false;
+    const buffer: AsyncBuffer = {
+      byteLength: source.byteLength,
+      slice: async (start, end) => {
+        const bytes = await source.slice(start, end);
+        return failed ? new Promise<never>(() => {}) : bytes;
+      },
+    };
     let metadata: FileMetaData;
     try {
       metadata = await parquetMetadataAsync(buffer);
@@ -107,6 +119,10 @@ export function parquetRows(file: string, { progress }: ReadOptions): TextTable 
       }
       let objects: Record<string, unknown>[];
       try {
+        for (const { meta_data } of group.columns) {
+          if (!meta_data) throw new Error(`row group ${g + 1} has a column without metadata`);
+          await checkPages(buffer, meta_data, size);
+        }
         objects = await parquetReadObjects({
           file: buffer,
           metadata,
@@ -115,6 +131,7 @@ export function parquetRows(file: string, { progress }: ReadOptions): TextTable 
           compressors,
         });
       } catch (error) {
+        failed = true;
         throw damaged(file, (error as Error).message, error);
       }
       if (objects.length !== count) {
