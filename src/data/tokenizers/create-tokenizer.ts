@@ -1,16 +1,17 @@
 /** A tokenizer from the content of a tokenizer.json. */
 import { ConfigError } from '../../errors.js';
 import { type AddedToken, addedVocabulary, readAddedTokens } from './added-tokens.js';
-import { alignedText, endAt, startAt, unitsAt } from './aligned-text.js';
+import { alignedText, endAt, startAt } from './aligned-text.js';
 import { readBpe } from './bpe.js';
 import { cleanUpSpaces, readDecoder } from './decoders.js';
 import { byType, type JsonObject, objectField } from './fields.js';
 import type { TokenModel } from './model.js';
 import { readNormalizer } from './normalizers.js';
-import { addedCount, type PostProcessor, readPostProcessor } from './post-processor.js';
+import { addedCount, readPostProcessor } from './post-processor.js';
 import { readPreTokenizer } from './pre-tokenizers.js';
 import { specialTokens, specialTokensMap } from './special-tokens.js';
 import type { EncodeOptions, Encoding, Span, Tokenizer } from './tokenizer.js';
+import { type TextTokens, trimRanges } from './trim-ranges.js';
 import { truncatedLengths } from './truncate.js';
 import { readUnigram } from './unigram.js';
 import { readWordLevel, readWordPiece } from './word-piece.js';
@@ -27,19 +28,6 @@ export interface TokenizerFiles {
 
 /** transformers writes 1e30 where a model has no limit. */
 const MAX_SENSIBLE_LENGTH = 1e9;
-/** The alphabet's character for a space byte. */
-const SPACE_BYTE = '\u0120';
-const WHITE = /\p{White_Space}/u;
-
-/** Tokens of one text before special ones are added. */
-interface TextTokens {
-  readonly ids: number[];
-  readonly starts: number[];
-  readonly ends: number[];
-  readonly wordIds: number[];
-  /** The text that the ranges of a token count in. */
-  sourceOf(token: number): string;
-}
 
 const MODELS: Readonly<Record<string, (config: JsonObject, field: string) => TokenModel>> = {
   WordPiece: readWordPiece,
@@ -63,44 +51,6 @@ function readModel(value: unknown): TokenModel {
 
 const optional = <T>(value: unknown, field: string, read: (c: JsonObject, f: string) => T) =>
   value === undefined || value === null ? null : read(objectField(value, field), field);
-
-/** White space at the ends of a token of a byte-level model; one character is one unit. */
-function blanks(token: string): readonly [leading: number, trailing: number] {
-  const blank = (char: string | undefined) =>
-    char !== undefined && (char === SPACE_BYTE || WHITE.test(char));
-  let leading = 0;
-  while (leading < token.length && blank(token[leading])) leading++;
-  let trailing = 0;
-  while (trailing < token.length && blank(token[token.length - 1 - trailing])) trailing++;
-  return [leading, trailing];
-}
-
-/** `steps` characters on from `at`, backwards when negative. */
-function moved(text: string, at: number, steps: number): number {
-  let to = at;
-  for (let n = 0; n < steps && to < text.length; n++) to += unitsAt(text, to);
-  for (let n = 0; n < -steps && to > 0; n++) to -= to > 1 ? unitsAt(text, to - 2) : 1;
-  return to;
-}
-
-/** Takes the white space out of ranges, as the reference's `process_offsets` does. */
-function trimRanges(
-  text: TextTokens,
-  tokenOf: (id: number) => string | undefined,
-  { addPrefixSpace }: NonNullable<PostProcessor['trim']>,
-): void {
-  const { ids, starts, ends } = text;
-  for (let i = 0; i < ids.length; i++) {
-    const [before, after] = blanks(tokenOf(ids[i]!) ?? '');
-    if (before === 0 && after === 0) continue;
-    const source = text.sourceOf(i);
-    const first = i === 0 || starts[i] === 0;
-    // That one space was put there by the pre-tokenizer.
-    const leading = first && addPrefixSpace && before === 1 ? 0 : before;
-    starts[i] = Math.min(moved(source, starts[i]!, leading), ends[i]!);
-    ends[i] = Math.max(moved(source, ends[i]!, -after), starts[i]!);
-  }
-}
 
 /**
  * Makes a tokenizer of what its files hold. Ids, ranges and word ids are those of Hugging Face's
@@ -127,7 +77,10 @@ export function createTokenizer(files: TokenizerFiles): Tokenizer {
   const tokenOf = (id: number) => addedTokens.get(id)?.content ?? vocabulary.tokens[id];
   let vocabularySize = vocabulary.tokens.length;
   for (const { id } of added) vocabularySize = Math.max(vocabularySize, id + 1);
-  const special = specialTokens([config, files.specialTokensMap ?? {}], idOf);
+  const special = {
+    ...post.marks,
+    ...specialTokens([config, files.specialTokensMap ?? {}], idOf),
+  };
   const { model_max_length: told } = config;
   const maxLength =
     typeof told === 'number' && told >= 1 && told < MAX_SENSIBLE_LENGTH ? Math.floor(told) : null;

@@ -64,6 +64,9 @@ describe('a tokenizer comes from', () => {
     for (const model_type of ['roberta', 'bart']) {
       const found = await tokensOf({ ...files, 'config.json': { model_type } }, 'a<mask>');
       expect(found).toEqual(['<s>', 'a', '<mask>', '</s>']);
+      const repository = source({ ...files, 'config.json': { model_type } });
+      const { special } = await loadTokenizer(repository);
+      expect(special).toEqual({ bos: 0, pad: 1, eos: 2, unk: 3, mask: 4, cls: 0, sep: 2 });
     }
   });
 

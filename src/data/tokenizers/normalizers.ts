@@ -17,8 +17,7 @@ import { type UnicodeForm, unicodeForm } from './unicode-forms.js';
 /** Changes a text and keeps its ranges. */
 export type Normalizer = (a: AlignedText) => AlignedText;
 
-const LEADING = /^\p{White_Space}+/u;
-const TRAILING = /\p{White_Space}+$/u;
+const SPACE = /\p{White_Space}/u;
 const MARK = /\p{M}/u;
 // The control characters that SentencePiece's nmt rules keep, of those below U+00A0, and what they
 // take for a space.
@@ -59,9 +58,12 @@ const KNOWN: Readonly<Record<string, (config: JsonObject, field: string) => Norm
     const left = flagField(config.strip_left, `${field}.strip_left`, true);
     const right = flagField(config.strip_right, `${field}.strip_right`, true);
     return (a) => {
-      const from = left ? (LEADING.exec(a.text)?.[0].length ?? 0) : 0;
-      const cut = right ? (TRAILING.exec(a.text)?.[0].length ?? 0) : 0;
-      return trimAligned(a, from, Math.max(from, a.text.length - cut));
+      let from = 0;
+      let to = a.text.length;
+      // All white space is one unit wide; a pattern with `+$` would take quadratic time.
+      if (left) while (from < to && SPACE.test(a.text[from]!)) from++;
+      if (right) while (to > from && SPACE.test(a.text[to - 1]!)) to--;
+      return trimAligned(a, from, to);
     };
   },
   Replace(config, field) {

@@ -21,6 +21,8 @@ export interface PostProcessor {
   readonly pair: readonly TemplatePart[];
   /** White space at the ends of byte-level tokens is taken out of their ranges. */
   readonly trim: { readonly addPrefixSpace: boolean } | null;
+  /** What it calls cls and sep, where it does: RoBERTa's have other names than BERT's. */
+  readonly marks?: { readonly cls: number; readonly sep: number };
 }
 
 const BARE: PostProcessor = {
@@ -43,6 +45,13 @@ function specialId(value: unknown, field: string): number {
   const list = listField(value, field);
   textField(list[0], `${field}[0]`);
   return countField(list[1], `${field}[1]`);
+}
+
+function marksOf(config: JsonObject, field: string): { cls: number; sep: number } {
+  return {
+    cls: specialId(config.cls, `${field}.cls`),
+    sep: specialId(config.sep, `${field}.sep`),
+  };
 }
 
 function template(config: JsonObject, field: string): PostProcessor {
@@ -91,23 +100,27 @@ function template(config: JsonObject, field: string): PostProcessor {
 const KNOWN: Readonly<Record<string, (config: JsonObject, field: string) => PostProcessor>> = {
   TemplateProcessing: template,
   BertProcessing(config, field) {
-    const cls = { ids: [specialId(config.cls, `${field}.cls`)], typeId: 0 };
-    const sep = specialId(config.sep, `${field}.sep`);
+    const marks = marksOf(config, field);
+    const cls = { ids: [marks.cls], typeId: 0 };
+    const { sep } = marks;
     const single = [cls, { text: 0, typeId: 0 } as const, { ids: [sep], typeId: 0 }];
     return {
       single,
       pair: [...single, { text: 1, typeId: 1 }, { ids: [sep], typeId: 1 }],
       trim: null,
+      marks,
     };
   },
   RobertaProcessing(config, field) {
-    const cls = { ids: [specialId(config.cls, `${field}.cls`)], typeId: 0 };
-    const sep = { ids: [specialId(config.sep, `${field}.sep`)], typeId: 0 };
+    const marks = marksOf(config, field);
+    const cls = { ids: [marks.cls], typeId: 0 };
+    const sep = { ids: [marks.sep], typeId: 0 };
     const single = [cls, { text: 0, typeId: 0 } as const, sep];
     return {
       single,
       pair: [...single, sep, { text: 1, typeId: 0 }, sep],
       trim: trimOf(config, field),
+      marks,
     };
   },
   ByteLevel: (config, field) => ({ ...BARE, trim: trimOf(config, field) }),
