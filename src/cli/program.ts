@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander';
 import { addDataCommands } from './commands/data.js';
 import { addFit } from './commands/fit.js';
 import { addInfoCommands } from './commands/info.js';
+import { addPretrain } from './commands/pretrain.js';
 import { fail } from './outcome.js';
 
 function packageVersion(): string {
@@ -22,6 +23,7 @@ export function createProgram(): Command {
     .configureHelp({ sortSubcommands: false })
     .showHelpAfterError('(graft COMMAND --help shows every option)');
   addFit(program);
+  addPretrain(program);
   addDataCommands(program);
   addInfoCommands(program);
   for (const command of program.commands) command.exitOverride();

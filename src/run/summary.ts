@@ -78,7 +78,8 @@ const TELLING = ['accuracy', 'f1', 'matthews', 'bleu', 'rougeL', 'perplexity'];
 
 const NAMES: Readonly<Record<string, string>> = { f1: 'F1', bleu: 'BLEU', rougeL: 'ROUGE-L' };
 
-function shown(metric: string, value: number): string {
+/** A score with its name, shares in percent. */
+export function formatScore(metric: string, value: number): string {
   const number = SHARES.has(metric) ? percent(value) : value.toFixed(value < 10 ? 3 : 1);
   return `${NAMES[metric] ?? metric} ${number}`;
 }
@@ -98,7 +99,9 @@ export function formatRun(folder: RunFolder, record: RunRecord): string {
   if (samples > 0) {
     const { metrics } = result!;
     const names = [metric, ...TELLING.filter((name) => name !== metric)];
-    const scores = names.flatMap((n) => (metrics[n] === undefined ? [] : [shown(n, metrics[n])]));
+    const scores = names.flatMap((n) =>
+      metrics[n] === undefined ? [] : [formatScore(n, metrics[n])],
+    );
     lines.push(`${part}: ${scores.slice(0, 2).join(', ')} of ${samples} ${unit}`);
   }
   const gain = gainOf(record);
@@ -106,7 +109,7 @@ export function formatRun(folder: RunFolder, record: RunRecord): string {
     const verdict = gain > 0 ? 'the transfer helped' : 'the transfer did not help';
     const size = SHARES.has(metric) ? `${(100 * gain).toFixed(1)} points` : gain.toFixed(3);
     lines.push(
-      `from scratch, same budget: ${shown(metric, control!.metrics[metric]!)}; transfer gain ${gain >= 0 ? '+' : ''}${size}: ${verdict} (one seed)`,
+      `from scratch, same budget: ${formatScore(metric, control!.metrics[metric]!)}; transfer gain ${gain >= 0 ? '+' : ''}${size}: ${verdict} (one seed)`,
     );
   }
   if (data.skipped.length > 0) {

@@ -1,8 +1,7 @@
 /** Shows a run's events to a person. */
 import { ProgressLine } from '../train/index.node.js';
+import { formatScore } from './summary.js';
 import type { RunListener } from './train-run.js';
-
-const percent = (value: number) => `${(100 * value).toFixed(1)} %`;
 
 /**
  * A listener that draws on stderr: a bar on a terminal, a line now and then in a log. Close it before
@@ -33,8 +32,9 @@ export function watchRun(): { listener: RunListener; close: () => void } {
       last = event.step;
       line.update({ ...event, values: { loss: event.loss, ...metric } });
     } else if (event.type === 'epoch') {
-      if (event.valid) metric = { accuracy: event.valid.accuracy! };
-      const score = event.valid ? `, accuracy ${percent(event.valid.accuracy!)}` : '';
+      const value = event.valid?.[event.primary];
+      if (value !== undefined) metric = { [event.primary]: value };
+      const score = value === undefined ? '' : `, ${formatScore(event.primary, value)}`;
       line.note(
         `epoch ${event.epoch}/${event.epochs}: loss ${event.loss.toFixed(4)}${score}${event.best ? ' (best so far)' : ''}`,
       );

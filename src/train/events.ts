@@ -36,6 +36,8 @@ export type TrainEvent =
       readonly loss: number;
       /** Of the validation part; null when there is none. */
       readonly valid: Metrics | null;
+      /** The score that decides, by its name in `valid`. */
+      readonly primary: string;
       readonly best: boolean;
     }
   | { readonly type: 'checkpoint'; readonly step: number }

@@ -251,6 +251,7 @@ export class Trainer {
       step,
       loss,
       valid: metrics,
+      primary: task.primary.metric,
       best: better,
     });
     await this.save(run);
