@@ -2,13 +2,18 @@
 import { ConfigError } from '../errors.js';
 import { wordsOf } from './words.js';
 
-/** Tokenizers of {@link bleu}: `13a` is WMT's mteval-v13a, `intl` mteval-v14's international one. */
+/**
+ * Tokenizers of {@link bleu}: `13a` is WMT's mteval-v13a, `intl` mteval-v14's international one.
+ */
 export const BLEU_TOKENIZERS = ['13a', 'intl', 'char', 'none'] as const;
 
 /** Name of a tokenizer of BLEU. */
 export type BleuTokenizer = (typeof BLEU_TOKENIZERS)[number];
 
-/** Replacements of mteval-v13a, in order: symbols; full stops and commas not between digits; dashes after digits. */
+/**
+ * Replacements of mteval-v13a, in order: symbols; full stops and commas not between digits; dashes
+ * after digits.
+ */
 const WESTERN: readonly (readonly [RegExp, string])[] = [
   [/([{-~[-` -&(-+:-@/])/gu, ' $1 '],
   [/([^0-9])([.,])/gu, '$1 $2 '],

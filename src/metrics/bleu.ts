@@ -8,9 +8,9 @@ import { countGrams, overlap, total, trimEnd } from './words.js';
 const ORDER = 4;
 
 /**
- * What an n-gram order without a match counts as (Chen and Cherry 2014): halves of one match, 1/2, 1/4, ... (`exp`), a
- * small number (`floor`), k more matches and n-grams for orders above one (`add-k`), nothing
- * (`none`: BLEU is then 0).
+ * What an n-gram order without a match counts as (Chen and Cherry 2014): halves of one match, 1/2,
+ * 1/4, ... (`exp`), a small number (`floor`), k more matches and n-grams for orders above one
+ * (`add-k`), nothing (`none`: BLEU is then 0).
  */
 export type BleuSmoothing = 'exp' | 'floor' | 'add-k' | 'none';
 

@@ -58,7 +58,10 @@ function gramsOf(text: string, options: Required<ChrfOptions>): Grams {
   ];
 }
 
-/** For each order: n-grams of the text (those that a reference could match), of the reference, shared. */
+/**
+ * For each order: n-grams of the text (those that a reference could match), of the reference,
+ * shared.
+ */
 type Counts = readonly (readonly [number, number, number])[];
 
 function countsOf(own: Grams, other: Grams): Counts {

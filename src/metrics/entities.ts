@@ -149,7 +149,8 @@ function mean(
  * right. What divides by zero is 0.
  * @param expected tags of each sentence
  * @param predicted as many for each
- * @throws ConfigError for sentences of different lengths, or tags that a strict scheme does not have
+ * @throws ConfigError for sentences of different lengths, or tags that a strict scheme does not
+ *   have
  */
 export function entityScores(
   expected: readonly (readonly string[])[],

@@ -36,7 +36,9 @@ const measure = (stem: string): number => shape(stem).split('vc').length - 1;
 
 const hasVowel = (stem: string): boolean => shape(stem).includes('v');
 
-/** Ends in consonant, vowel, consonant, the last not w, x or y; of two letters: vowel, consonant. */
+/**
+ * Ends in consonant, vowel, consonant, the last not w, x or y; of two letters: vowel, consonant.
+ */
 function endsShort(word: string): boolean {
   const form = shape(word);
   if (form.endsWith('cvc')) return !/[wxy]$/.test(word);

@@ -46,7 +46,10 @@ function commonLength(a: readonly string[], b: readonly string[]): number {
   return before[b.length]!;
 }
 
-/** Positions in `a` of a longest common subsequence: of several the one that the reference code takes. */
+/**
+ * Positions in `a` of a longest common subsequence: of several the one that the reference code
+ * takes.
+ */
 function commonPositions(a: readonly string[], b: readonly string[]): number[] {
   const width = b.length + 1;
   const table = new Int32Array((a.length + 1) * width);
@@ -72,7 +75,10 @@ function commonPositions(a: readonly string[], b: readonly string[]): number[] {
   return found;
 }
 
-/** Union of what each line of the reference has in common with the lines of the text; no word counts twice. */
+/**
+ * Union of what each line of the reference has in common with the lines of the text; no word counts
+ * twice.
+ */
 function summaryScore(reference: string[][], hypothesis: string[][]): RougeScore {
   const [mine, theirs] = [hypothesis.flat(), reference.flat()];
   const left = [countGrams(mine, 1), countGrams(theirs, 1)];

@@ -1,6 +1,9 @@
 /** Words of a text as Python's `split` finds them: what the referees of text metrics count with. */
 
-/** White space of Python's `str.split`: JavaScript's `\s` has the byte order mark, and lacks U+001C to U+001F and U+0085. */
+/**
+ * White space of Python's `str.split`: JavaScript's `\s` has the byte order mark, and lacks U+001C
+ * to U+001F and U+0085.
+ */
 const SPACE =
   '[\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]+';
 

@@ -1,6 +1,6 @@
 /**
- * What may happen to a text in training: words left out, words that change places. From EDA (Wei and
- * Zou 2019, arXiv 1901.11196), without its synonyms, which need a dictionary of the language.
+ * What may happen to a text in training: words left out, words that change places. From EDA (Wei
+ * and Zou 2019, arXiv 1901.11196), without its synonyms, which need a dictionary of the language.
  */
 import { ConfigError, DataError } from '../../errors.js';
 import type { KeyedRandom } from '../../util/index.js';
@@ -84,8 +84,8 @@ export function augmentText(
 export type TranslateTexts = (texts: readonly string[]) => Promise<readonly string[]>;
 
 /**
- * Texts translated into another language and back (Sennrich et al. 2016): the same said in other words. A text whose
- * translation is blank stays as it is.
+ * Texts translated into another language and back (Sennrich et al. 2016): the same said in other
+ * words. A text whose translation is blank stays as it is.
  * @param share of the texts that are translated, drawn by the key
  * @throws DataError `translation` when a translator gives another number of texts than it got
  */

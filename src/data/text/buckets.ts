@@ -32,8 +32,8 @@ export interface LengthBatchOptions {
 
 /**
  * The length that a text of `length` tokens is padded to: 8, 16, 24, 32, 48, 64, 96, 128, 192, ...,
- * powers of two and the middles between. All are multiples of 8, as matrix units like them; a text of
- * more than 16 tokens grows by less than a half, and up to 512 there are eleven.
+ * powers of two and the middles between. All are multiples of 8, as matrix units like them; a text
+ * of more than 16 tokens grows by less than a half, and up to 512 there are eleven.
  */
 export function bucketLength(length: number, maxLength = Number.POSITIVE_INFINITY): number {
   let power = 8;
@@ -73,7 +73,9 @@ function checkOptions(
   }
 }
 
-/** Samples, longest first; equals in the order of their numbers, so that it is the same everywhere. */
+/**
+ * Samples, longest first; equals in the order of their numbers, so that it is the same everywhere.
+ */
 function byLength(samples: readonly number[], lengths: ArrayLike<number>): number[] {
   return [...samples].sort((a, b) => lengths[b]! - lengths[a]! || a - b);
 }
@@ -86,8 +88,8 @@ const chunks = (items: readonly number[], size: number): number[][] =>
 /**
  * Batches of all samples, each once; ceil(samples / batch size) batches. In training, samples are
  * shuffled, sorted by length within chunks of 50 batches, and the batches shuffled; it depends on
- * the key and the epoch alone. In evaluation they are sorted by length, the longest first, so that memory
- * that does not suffice shows at once.
+ * the key and the epoch alone. In evaluation they are sorted by length, the longest first, so that
+ * memory that does not suffice shows at once.
  * @param lengths tokens of each sample
  * @throws ConfigError for options or lengths that are none
  */

@@ -11,8 +11,8 @@ const MAX_WORDS = 10_000;
 const COMMENT = /^#\s?\S+ = /;
 
 /**
- * Rows with the columns `words` and `tags`. Columns are separated by tabs if the first line has one,
- * else by spaces and tabs; the first is the word, the last the tag. Lines that begin with
+ * Rows with the columns `words` and `tags`. Columns are separated by tabs if the first line has
+ * one, else by spaces and tabs; the first is the word, the last the tag. Lines that begin with
  * `-DOCSTART-` are left out.
  * @throws DataError `table` at a line whose number of columns is not that of the first
  */

@@ -81,9 +81,9 @@ function countLines(text: string): number {
  * The text of a file in pieces: UTF-8, or UTF-16 with a byte order mark. Never more than a chunk is
  * in memory.
  * @param progress called with the bytes read so far
- * @throws DataError `encoding` at the line of a byte that is not of the encoding, or of a NUL, which
- *   no text has but a file of another kind and UTF-16 without a mark have many; `no-data` for a file
- *   that cannot be opened
+ * @throws DataError `encoding` at the line of a byte that is not of the encoding, or of a NUL,
+ *   which no text has but a file of another kind and UTF-16 without a mark have many; `no-data` for
+ *   a file that cannot be opened
  */
 export async function* decodeText(
   file: string,

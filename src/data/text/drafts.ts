@@ -247,8 +247,8 @@ export function draftOf<K extends TextKind>(
 const MOSTLY = 0.9;
 
 /**
- * Whether labels are one class each, several, or numbers to predict: several where one is a list, or
- * a column `labels` has a `|`; numbers where nearly all are numbers and one is not whole.
+ * Whether labels are one class each, several, or numbers to predict: several where one is a list,
+ * or a column `labels` has a `|`; numbers where nearly all are numbers and one is not whole.
  */
 export function labelKind(
   rows: readonly TextRow[],

@@ -67,8 +67,8 @@ function* squadRows(file: string, articles: readonly unknown[]): Generator<TextR
 }
 
 /**
- * Rows of a JSON file: questions in SQuAD's format (columns `question`, `context`, `answers`), or the
- * objects of an array, at the top or under `data`.
+ * Rows of a JSON file: questions in SQuAD's format (columns `question`, `context`, `answers`), or
+ * the objects of an array, at the top or under `data`.
  * @throws DataError `table` for anything else
  */
 export function jsonRows(file: string, options: ReadOptions): TextTable {

@@ -27,8 +27,8 @@ export interface Line {
 }
 
 /**
- * Lines of a file, split at line feeds; a carriage return before one is dropped. A line of more than
- * {@link MAX_LINE} characters is left out and told of; it is never held as a whole.
+ * Lines of a file, split at line feeds; a carriage return before one is dropped. A line of more
+ * than {@link MAX_LINE} characters is left out and told of; it is never held as a whole.
  * @throws DataError `encoding`
  */
 export async function* readLines(

@@ -5,7 +5,9 @@ import { ConfigError } from '../../errors.js';
 export interface TokenBlock {
   /** [length] */
   readonly ids: Int32Array;
-  /** [length]: 1 for tokens of documents and the ends between them, 0 for what fills the last block. */
+  /**
+   * [length]: 1 for tokens of documents and the ends between them, 0 for what fills the last block.
+   */
   readonly weights: Float32Array;
 }
 

@@ -8,7 +8,9 @@ const MAX_PAGE_BYTES = 256 * 1024 * 1024;
 const within = (value: unknown, low: number, high: number): boolean =>
   typeof value === 'number' && Number.isInteger(value) && value >= low && value <= high;
 
-/** How many values a page says it holds, 0 for a dictionary; an error when its numbers are wrong. */
+/**
+ * How many values a page says it holds, 0 for a dictionary; an error when its numbers are wrong.
+ */
 function checkPage(header: ReturnType<typeof parquetHeader>, left: number, values: number): number {
   const { type, compressed_page_size: packed, uncompressed_page_size: unpacked } = header;
   if (!within(packed, 0, left) || !within(unpacked, 0, MAX_PAGE_BYTES)) {

@@ -15,8 +15,8 @@ import { checkPages } from './parquet-pages.js';
 import { objectValues, type TextRow, type TextTable } from './text-row.js';
 
 /**
- * Bytes of the largest row group, unpacked; writers make groups of 128 MB to 512 MB. A few bytes in a
- * footer can claim any size.
+ * Bytes of the largest row group, unpacked; writers make groups of 128 MB to 512 MB. A few bytes in
+ * a footer can claim any size.
  */
 const MAX_GROUP_BYTES = 1024 * 1024 * 1024;
 

@@ -7,7 +7,8 @@ const LOOK_AHEAD = 1000;
 
 /**
  * Rows with the column `text`. A file is read by paragraphs if one of its first 1000 lines is blank
- * and has text after it; else each line is a text. A paragraph of more than {@link MAX_LINE} characters is cut at a line end.
+ * and has text after it; else each line is a text. A paragraph of more than {@link MAX_LINE}
+ * characters is cut at a line end.
  * @throws DataError `encoding`
  */
 export function plainRows(file: string, options: ReadOptions): TextTable {

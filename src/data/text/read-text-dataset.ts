@@ -240,9 +240,9 @@ async function readElsewhere<K extends TextKind>(
 }
 
 /**
- * Reads a set of texts: finds its layout ({@link readTextLayout}), recognises what its columns stand
- * for, checks every row, and splits off a validation part where there is none. Order and split are
- * the same on every machine.
+ * Reads a set of texts: finds its layout ({@link readTextLayout}), recognises what its columns
+ * stand for, checks every row, and splits off a validation part where there is none. Order and
+ * split are the same on every machine.
  * @param path a file, or a folder with files for the parts, or class folders of `.txt` files
  * @throws DataError for data that cannot be learned from: no text, columns that say nothing, one
  *   class, labels that differ by case, parts with other classes, damaged files (file and line

@@ -40,8 +40,8 @@ function strata<K extends TextKind>(kind: K, drafts: readonly Draft<K>[]): numbe
 const share = (fraction: number): number => Number((fraction * 100).toFixed(2));
 
 /**
- * Running text: its last share, from the first text that was not there before. Neighbours tell of each other, so that texts
- * held out from everywhere would make a model look better than it is.
+ * Running text: its last share, from the first text that was not there before. Neighbours tell of
+ * each other, so that texts held out from everywhere would make a model look better than it is.
  */
 function heldOutEnd<K extends TextKind>(
   drafts: readonly Draft<K>[],
@@ -61,8 +61,9 @@ function heldOutEnd<K extends TextKind>(
 }
 
 /**
- * Holds out a share: of each class where there are classes. Samples with one key (the same text; the
- * questions of one context) stay on one side. Which are held out depends on the seed and the texts, not on their order.
+ * Holds out a share: of each class where there are classes. Samples with one key (the same text;
+ * the questions of one context) stay on one side. Which are held out depends on the seed and the
+ * texts, not on their order.
  */
 export function splitTexts<K extends TextKind>(
   kind: K,

@@ -16,9 +16,9 @@ export interface StreamTextOptions {
 }
 
 /**
- * The texts of a file (`.txt`, `.jsonl`, `.csv`, `.tsv`, `.parquet`; the column `text` or what stands for
- * it), or of all files to train on in a folder. Memory is bounded by a line (1 MiB of characters), a record, a row
- * group; the order is that of the files.
+ * The texts of a file (`.txt`, `.jsonl`, `.csv`, `.tsv`, `.parquet`; the column `text` or what
+ * stands for it), or of all files to train on in a folder. Memory is bounded by a line (1 MiB of
+ * characters), a record, a row group; the order is that of the files.
  * @throws DataError (while texts are taken) for no data, for columns without a text, for damaged
  *   files with file and line
  * @example

@@ -20,8 +20,8 @@ function partsOf(tag: string): { readonly prefix: string; readonly type: string 
 const MARKED = /^[BILUES]-./u;
 
 /**
- * Recognises the scheme of tags. IOB2 and IOB1 have the same tags: it is IOB1 if a piece begins with
- * `I-` somewhere.
+ * Recognises the scheme of tags. IOB2 and IOB1 have the same tags: it is IOB1 if a piece begins
+ * with `I-` somewhere.
  * @param sentences tags of each sentence
  */
 export function tagScheme(sentences: Iterable<readonly string[]>): TagScheme {

@@ -28,7 +28,9 @@ const UNLABELLED = new Set(['unsup', 'unlabeled', 'unlabelled']);
 
 const isText = (id: string): boolean => TEXT_ENDINGS.has(endingOf(id));
 
-/** The part that a file is named by: `train.csv`, `train-00000-of-00002.parquet`, `train_1.jsonl`. */
+/**
+ * The part that a file is named by: `train.csv`, `train-00000-of-00002.parquet`, `train_1.jsonl`.
+ */
 function partOfFile(id: string): DataPart | null {
   const stem = id.slice(0, -endingOf(id).length - 1);
   return partOf(stem.replace(/[-_.]\d.*$/, ''));
@@ -121,7 +123,8 @@ async function readFolder(path: string): Promise<TextLayout> {
  *   perhaps numbered;
  * - class folders of `.txt` files, at the top or within the parts' folders;
  * - a folder of files of one kind without parts.
- * @throws DataError `no-data` when there is no such thing at `path`, `parts` for a part in two forms
+ * @throws DataError `no-data` when there is no such thing at `path`, `parts` for a part in two
+ *   forms
  */
 export async function readTextLayout(path: string): Promise<TextLayout> {
   const found = await stat(path).catch(() => null);
@@ -139,8 +142,8 @@ export async function readTextLayout(path: string): Promise<TextLayout> {
 const FILE_COLUMNS = ['file', 'path', 'image', 'file_name', 'filename', 'image_path', 'audio'];
 
 /**
- * Whether there is text data at `path`, by names and, for a table, its columns: what tells a data set
- * of texts from one of pictures or sounds before it is read.
+ * Whether there is text data at `path`, by names and, for a table, its columns: what tells a data
+ * set of texts from one of pictures or sounds before it is read.
  */
 export async function looksLikeText(path: string): Promise<boolean> {
   const layout = await readTextLayout(path).catch(() => null);

@@ -1,7 +1,9 @@
 /** A row of text data as files give it. */
 import { columnName } from '../table.js';
 
-/** A row by column, names in lower case. Blank texts are absent; JSON and Parquet keep their types. */
+/**
+ * A row by column, names in lower case. Blank texts are absent; JSON and Parquet keep their types.
+ */
 export interface TextRow {
   /** First and last line of the file, from 1; for Parquet and JSON the number of the row. */
   readonly line: number;

@@ -3,8 +3,9 @@
  * when the text is larger than memory.
  *
  * Layout, little-endian: a header of 40 bytes (`GRAFTTOK`; version and bytes of a token as uint32;
- * vocabulary, tokens and documents as doubles, which count beyond 32 bits), the tokens (uint16 where
- * the vocabulary allows, else uint32), and the position of each document's first token as a double.
+ * vocabulary, tokens and documents as doubles, which count beyond 32 bits), the tokens (uint16
+ * where the vocabulary allows, else uint32), and the position of each document's first token as a
+ * double.
  */
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { ConfigError, DataError } from '../../errors.js';
