@@ -24,7 +24,9 @@ const text = { definition, config, headName: 'causal-lm' as const, model, weight
 const fed = await feedWeights(engine, text);
 let start = performance.now();
 const shape = { prompts: rows, copies: 1, tokens: prompt, capacity };
-const session = await DecoderSession.open(engine, text, fed, shape);
+const session = await DecoderSession.open(engine, text, fed, shape, {
+  packed: !process.argv.includes('--fed'),
+});
 console.log(`compiled in ${(performance.now() - start).toFixed(0)} ms`);
 console.log(`in place: ${session.updatedInPlace.length}`);
 for (let round = 0; round < 3; round++) {

@@ -1,6 +1,6 @@
 /** The programs of generation: the prompt, one more token, rows in another order. */
 import { type Engine, StatefulProgram, type Variables } from '../engine/index.js';
-import { constant, filled, input, type Tensor } from '../graph/index.js';
+import { constant, filled, type HostTensor, input, type Tensor } from '../graph/index.js';
 import { type BatchTensors, TEXT_INPUTS, type TextModel } from '../models/index.js';
 import { AttentionCache, Context } from '../nn/index.js';
 import { gather, reshape } from '../ops/index.js';
@@ -121,12 +121,16 @@ export interface DecoderPrograms {
   readonly reorder: StatefulProgram | null;
 }
 
-/** Compiles what a generation of this shape runs. The buffers of the caches become variables. */
+/**
+ * Compiles what a generation of this shape runs. The buffers of the caches become variables.
+ * @param packed the step holds the weights itself, in the order in which its products read them; all programs
+ *   are fed them otherwise
+ */
 export async function compilePrograms(
   engine: Engine,
   text: GenerativeModel,
   shape: DecoderShape,
-  variables: Variables,
+  { variables, packed }: { readonly variables: Variables; readonly packed: boolean },
 ): Promise<DecoderPrograms> {
   const promptCache = new AttentionCache(shape.capacity);
   const traced = tracePrompt(text, shape, promptCache);
@@ -135,8 +139,12 @@ export async function compilePrograms(
   const next = traceStep(text, shape, stepCache);
   await allocate(variables, promptCache);
   await allocate(variables, stepCache);
-  const compile = ({ logits, updates }: Traced) =>
-    StatefulProgram.compile(engine, variables, { [LOGITS]: logits }, updates);
+  const compile = ({ logits, updates }: Traced, constants = new Map<Tensor, HostTensor>()) =>
+    StatefulProgram.compile(engine, variables, { [LOGITS]: logits }, updates, { constants });
+  const constants = new Map<Tensor, HostTensor>();
+  if (packed) {
+    for (const [path, t] of parametersOf(text.model)) constants.set(t, text.weights.get(path)!);
+  }
   let reorder: StatefulProgram | null = null;
   if (shape.copies > 1) {
     const order = input(ORDER, 'int32', [shape.prompts * shape.copies]);
@@ -151,7 +159,7 @@ export async function compilePrograms(
   return {
     prompt: await compile(traced),
     promptCache,
-    step: await compile(next),
+    step: await compile(next, constants),
     stepCache,
     reorder,
   };

@@ -1,8 +1,5 @@
-/**
- * A generation on the device: prompts are read in one pass, then every step writes one token of each text.
- * Weights are fed where they lie, so that both programs read one copy of them.
- */
-import { type Engine, Variables } from '../engine/index.js';
+/** A generation on the device: prompts are read in one pass, then every step writes one token of each text. */
+import { Engine, Variables } from '../engine/index.js';
 import { dtypeInfo, type HostTensor, hostTensor, inputName, type Tensor } from '../graph/index.js';
 import { TEXT_INPUTS } from '../models/index.js';
 import type { DeviceTensor } from '../runtime/index.js';
@@ -55,6 +52,7 @@ export class DecoderSession {
   private readonly weights: FedWeights;
   private readonly variables: Variables;
   private readonly programs: DecoderPrograms;
+  private readonly packed: boolean;
   /** What each text may see of its slots, or of its source. */
   private mask: Int32Array = new Int32Array(0);
   private sourceMask: Int32Array = new Int32Array(0);
@@ -70,7 +68,9 @@ export class DecoderSession {
     shape: DecoderShape,
     variables: Variables,
     programs: DecoderPrograms,
+    packed: boolean,
   ) {
+    this.packed = packed;
     this.engine = engine;
     this.text = text;
     this.weights = weights;
@@ -79,16 +79,24 @@ export class DecoderSession {
     this.programs = programs;
   }
 
-  /** Compiles the programs. */
+  /**
+   * Compiles the programs.
+   * @param options.packed the step holds a copy of the weights, ordered as its products read them. Measured
+   *   with GPT-2 of the small size on two threads: 1.5 times as fast for one text, 2.6 times for four, for
+   *   three times the memory.
+   */
   static async open(
     engine: Engine,
     text: GenerativeModel,
     weights: FedWeights,
     shape: DecoderShape,
+    { packed }: { readonly packed: boolean },
   ): Promise<DecoderSession> {
+    // Programs that hold weights go with the session: an engine keeps what it has compiled.
+    const own = packed ? new Engine(engine.runtime) : engine;
     const variables = new Variables(engine.runtime);
-    const programs = await compilePrograms(engine, text, shape, variables);
-    return new DecoderSession(engine, text, weights, shape, variables, programs);
+    const programs = await compilePrograms(own, text, shape, { variables, packed });
+    return new DecoderSession(own, text, weights, shape, variables, programs, packed);
   }
 
   /** Texts that are written: `copies` for each prompt, side by side. */
@@ -216,7 +224,7 @@ export class DecoderSession {
           [TEXT_INPUTS.mask]: mask,
         };
     const results = await this.programs.step.run(
-      { ...this.weights, ...feeds, [SLOT]: int32([], [slot]) },
+      { ...(this.packed ? {} : this.weights), ...feeds, [SLOT]: int32([], [slot]) },
       this.buffer ? { [LOGITS]: this.buffer } : {},
     );
     this.buffer = results[LOGITS]!;
@@ -234,12 +242,13 @@ export class DecoderSession {
     await reorder.run({ [ORDER]: int32([this.rows], Int32Array.from(order)) });
   }
 
-  /** Frees the buffers; weights belong to the caller. */
-  free(): void {
+  /** Frees programs and buffers; fed weights belong to the caller. */
+  async free(): Promise<void> {
     const { prompt, step, reorder } = this.programs;
     for (const program of [prompt, step, reorder]) program?.free();
     if (this.buffer) this.engine.runtime.free(this.buffer);
     this.buffer = null;
     this.variables.free();
+    if (this.packed) await this.engine.release();
   }
 }

@@ -20,15 +20,24 @@ describe.each(GENERATE_GOLDEN)('%s', (name) => {
     expect(got).toEqual(texts);
   });
 
-  test('every buffer of the cache is written in place', async () => {
-    const engine = await testEngine();
-    const text = await generateGoldenModel(name);
-    const shape = { prompts: 2, copies: 1, tokens: 16, capacity: 24 };
-    const session = await DecoderSession.open(engine, text, await feedWeights(engine, text), shape);
-    // Keys and values of two layers each.
-    expect(session.updatedInPlace).toHaveLength(4);
-    session.free();
-  });
+  test.each([true, false])(
+    'every buffer of the cache is written in place, packed %s',
+    async (packed) => {
+      const engine = await testEngine();
+      const text = await generateGoldenModel(name);
+      const shape = { prompts: 2, copies: 1, tokens: 16, capacity: 24 };
+      const session = await DecoderSession.open(
+        engine,
+        text,
+        await feedWeights(engine, text),
+        shape,
+        { packed },
+      );
+      // Keys and values of two layers each.
+      expect(session.updatedInPlace).toHaveLength(4);
+      await session.free();
+    },
+  );
 });
 
 describe('TextGenerator', () => {
@@ -39,11 +48,16 @@ describe('TextGenerator', () => {
     const generator = await TextGenerator.create(engine, await generateGoldenModel('gpt2'));
     const options = { maxNewTokens: 6, eosTokens: [] };
     const together = await generator.generate(prompts.slice(0, 20), options);
+    const unpacked = await TextGenerator.create(engine, await generateGoldenModel('gpt2'), {
+      packed: false,
+    });
+    expect(await unpacked.generate(prompts.slice(0, 20), options)).toEqual(together);
+    await unpacked.free();
     for (const i of [0, 7, 19]) {
       expect(await generator.generate([prompts[i]!], options)).toEqual([together[i]]);
     }
     expect(await generator.generate(prompts.slice(0, 20), options)).toEqual(together);
-    generator.free();
+    await generator.free();
   });
 
   test('drawn texts: the same seed writes the same, another one another, whatever the batch', async () => {
@@ -76,7 +90,7 @@ describe('TextGenerator', () => {
       break;
     }
     expect(await generator.generate([prompts[3]!], { maxNewTokens: 9 })).toEqual([want]);
-    generator.free();
+    await generator.free();
     const once: number[] = [];
     const text = await generateGoldenModel('t5');
     for await (const token of generateStream(engine, text, prompts[3]!, { maxNewTokens: 9 })) {
@@ -128,7 +142,7 @@ describe('TextGenerator', () => {
     await expect(generator.generate([[5]])).rejects.toThrow(/still being written/);
     await open.return(undefined);
     expect(await generator.generate([[5]], { maxNewTokens: 1 })).toHaveLength(1);
-    generator.free();
+    await generator.free();
     const bare = { ...text, headName: 'base' as const };
     await expect(TextGenerator.create(engine, bare)).rejects.toThrow(/writes no text/);
   });

@@ -101,3 +101,14 @@ test('a random graph gives the same values optimised and not, in fewer or as man
     { numRuns: 60 },
   );
 });
+
+test('a transpose that moves only axes of length 1 is a reshape, and falls together with others', () => {
+  const x = input('x', 'float32', [4, 1, 6]);
+  const opsOf = (t: Tensor) => toposort(optimize([t])).map((node) => node.op.name);
+  expect(opsOf(transpose(x, [1, 0, 2]))).toEqual(['input', 'reshape']);
+  expect(opsOf(reshape(transpose(reshape(x, [4, 1, 6, 1]), [3, 0, 1, 2]), [24]))).toEqual([
+    'input',
+    'reshape',
+  ]);
+  expect(opsOf(transpose(x, [2, 1, 0]))).toEqual(['input', 'transpose']);
+});

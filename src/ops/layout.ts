@@ -133,6 +133,15 @@ export const transposeOp = defineOp<{ perm: readonly number[] }>({
     emit.one('Transpose', [emit.name(x!)], { perm: { ints: attrs.perm } }),
   fold: ([x], { perm }, [type]) => foldTranspose(x!, perm, type!),
   simplify: ([x], { perm }): Tensor | null => {
+    // Where only axes of length 1 change places, no element does.
+    const long = perm.filter((axis) => x!.shape[axis] !== 1);
+    if (long.every((axis, i) => i === 0 || axis > long[i - 1]!)) {
+      const before = x!.node.op === (reshapeOp as unknown) ? x!.node.inputs[0]! : x!;
+      return reshape(
+        before,
+        perm.map((axis) => x!.shape[axis]!),
+      );
+    }
     if (x!.node.op !== (transposeOp as unknown)) return null;
     const inner = (x!.node.attrs as { perm: readonly number[] }).perm;
     return transpose(
