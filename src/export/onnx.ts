@@ -79,13 +79,13 @@ export async function exportOnnx(
   const parameters = new Map([...model.parameters()].map(([path, p]) => [path, p.tensor]));
   const folded = await foldParameters(
     engine,
-    [trace(sizes[0]), trace(sizes[1])],
+    sizes.map((size) => [trace(size)]),
     parameters,
     weights,
   );
-  const [first, second] = folded.traces.map((t) =>
+  const [first, second] = folded.traces.map(([t]) =>
     encode({
-      outputs: { [ONNX_OUTPUT]: optimize([t])[0]! },
+      outputs: { [ONNX_OUTPUT]: optimize([t!])[0]! },
       target: 'portable',
       keepNames: true,
       constantNames: folded.names,

@@ -1,6 +1,7 @@
 /** ONNX models in and out. */
 export * from './annotate.js';
 export * from './encode.js';
+export * from './free-axes.js';
 export * from './free-batch.js';
 export * from './import/index.js';
 export * from './read.js';
