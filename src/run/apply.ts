@@ -183,7 +183,13 @@ async function filesIn(path: string): Promise<string[]> {
 export async function predictRun(
   run: string,
   inputs: readonly string[],
-  options: EngineChoice & WriteChoices & { readonly top?: number; readonly tta?: boolean } = {},
+  options: EngineChoice &
+    WriteChoices & {
+      readonly top?: number;
+      readonly tta?: boolean;
+      /** What questions are answered from: a text, or a file of it. */
+      readonly context?: string;
+    } = {},
 ): Promise<PredictionList> {
   const { top = 3 } = options;
   if (!Number.isInteger(top) || top < 1) {

@@ -3,6 +3,8 @@ export * from './define-task.js';
 export * from './image-classification.js';
 export * from './language-modeling.js';
 export * from './probabilities.js';
+export * from './prompted-text.js';
+export * from './question-answering.js';
 export * from './sentence-similarity.js';
 export * from './text-classification.js';
 export * from './text-task.js';

@@ -51,6 +51,7 @@ export function addDataCommands(program: Command): void {
   )
     .addOption(new Option('--top <k>', 'classes a picture').argParser(asNumber).default(3))
     .option('--tta', 'average over flipped and cropped views')
+    .option('--context <text|file>', 'models that answer questions: what they are answered from')
     .addOption(
       new Option('--max-new-tokens <n>', 'models that write: tokens at most').argParser(asNumber),
     )

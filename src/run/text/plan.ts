@@ -4,6 +4,7 @@ import {
   balancedWeights,
   type PlainText,
   packBlocks,
+  type QuestionSample,
   type TextSample,
   type Tokenizer,
 } from '../../data/index.js';
@@ -13,6 +14,9 @@ import {
   causalLanguageModeling,
   maskedLanguageModeling,
   multiLabelClassification,
+  promptedText,
+  questionAnswering,
+  questionWindows,
   sentenceSimilarity,
   singleLabelClassification,
   specialToken,
@@ -155,11 +159,15 @@ export function planText(
     return planOf(sentenceSimilarity(scored), dataset, 'pairs');
   }
   if (dataset.kind === 'pairs') {
-    const { definition, config } = base;
+    const { definition, config, tokenizer } = base;
     const { decoderStartToken, eosTokens } = config;
+    if (definition.kind === 'decoder') {
+      const end = eosTokens[0] ?? specialToken(tokenizer, 'eos');
+      return planOf(promptedText(end, choices.prefix), dataset, 'pairs');
+    }
     if (definition.kind !== 'encoder-decoder' || decoderStartToken === null || !eosTokens[0]) {
       throw new ConfigError(
-        `${dataset.task} needs an encoder-decoder such as t5, bart or marian; ${base.path} is a ${definition.modelType}. Choose one with --base.`,
+        `${dataset.task} needs an encoder-decoder such as t5, bart or marian, or a decoder such as gpt2; ${base.path} is a ${definition.modelType}. Choose one with --base.`,
         { task: dataset.task, modelType: definition.modelType },
         'no-head',
       );
@@ -172,5 +180,9 @@ export function planText(
     });
     return planOf(task, dataset, 'pairs');
   }
-  throw new ConfigError(`${dataset.task} cannot be trained yet.`, { task: dataset.task });
+  const windows = (samples: readonly QuestionSample[]) =>
+    samples.flatMap((sample) => questionWindows(sample, base.tokenizer, maxTokens));
+  const { train, valid, test } = dataset;
+  const parts = { train: windows(train), valid: windows(valid), test: windows(test) };
+  return planOf(questionAnswering(), parts, 'windows');
 }

@@ -1,5 +1,5 @@
 /** Answers of a finished text model to texts that nobody has labelled. */
-import { stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { extname } from 'node:path';
 import type { AnyTextDataset, TextKind } from '../../data/index.js';
 import { streamTexts, TEXT_ENDINGS } from '../../data/index.node.js';
@@ -7,10 +7,14 @@ import type { Engine } from '../../engine/index.js';
 import { ConfigError, DataError } from '../../errors.js';
 import { entitiesOf } from '../../metrics/index.js';
 import {
+  answersOf,
   packedRows,
   probabilitiesOf,
+  questionAnswering,
+  questionWindows,
   type Row,
   type TaggedTruth,
+  type TextTask,
   tagsAt,
   topAnswers,
 } from '../../tasks/index.js';
@@ -154,6 +158,50 @@ async function written(
   return asked.map(({ id, text }, i) => ({ file: id, text, output: texts[i]! }));
 }
 
+/** Answers to questions, each a piece of the context. */
+async function answered(
+  engine: Engine,
+  { base, loaded, maxTokens, choices }: TextRun,
+  asked: readonly Asked[],
+  context: string | undefined,
+): Promise<Prediction[]> {
+  if (context === undefined) {
+    throw new ConfigError(
+      'This model answers questions on a text. Give the text, or a file of it, by --context.',
+      {},
+      'usage',
+    );
+  }
+  const isFile = (await stat(context).catch(() => null))?.isFile() === true;
+  const text = isFile ? await readFile(context, 'utf8') : context;
+  const task = questionAnswering();
+  const windows = asked.flatMap((one) =>
+    questionWindows(
+      { id: one.id, question: one.text, context: text, answers: [{ text: '', start: 0 }] },
+      base.tokenizer,
+      maxTokens,
+    ),
+  );
+  const plan = { task: task as unknown as TextTask };
+  const batch = Math.min(choices.batch, windows.length);
+  const stream = streamOf(
+    plan,
+    windows,
+    base,
+    { ...choices, augment: 'none', batch },
+    maxTokens,
+    'asked',
+  );
+  const forward = new Forward(engine, loaded.model, { part: 'all', weights: loaded.weights });
+  const rows = await collect(stream, ({ feeds }) => forward.run(feeds));
+  const answers = [...answersOf(windows, rows).values()];
+  return asked.map(({ id, text: question }, i) => ({
+    file: id,
+    text: question,
+    output: answers[i]!,
+  }));
+}
+
 /**
  * Answers texts: given as arguments, or all texts of a file.
  * @throws DataError when there is none; ConfigError when the model gives no such answers
@@ -161,7 +209,7 @@ async function written(
 export async function predictTexts(
   run: string,
   inputs: readonly string[],
-  options: EngineChoice & WriteChoices & { readonly top?: number },
+  options: EngineChoice & WriteChoices & { readonly top?: number; readonly context?: string },
 ): Promise<PredictionList> {
   const { top = 3 } = options;
   const asked = await textsIn(inputs);
@@ -171,6 +219,13 @@ export async function predictTexts(
   const { headName } = loaded;
   if (headName === 'seq2seq-lm' || headName === 'causal-lm') {
     return { run, predictions: await written(engine, opened, asked, options), skipped: [] };
+  }
+  if (headName === 'question-answering') {
+    return {
+      run,
+      predictions: await answered(engine, opened, asked, options.context),
+      skipped: [],
+    };
   }
   const { labels } = loaded.config;
   const kind = kindOf(opened);

@@ -5,8 +5,10 @@ import type { Engine } from '../../engine/index.js';
 import type { LoadedTextModel, TextModel } from '../../models/index.js';
 import type { Weights } from '../../nn/index.js';
 import {
+  answersOf,
   packedRows,
   probabilitiesOf,
+  type QuestionWindow,
   type Row,
   type TaggedTruth,
   tagsAt,
@@ -75,9 +77,23 @@ export async function predictTextPart(
     };
     return found;
   }
+  if (head.head === 'question-answering') {
+    const answers = answersOf(stream.truth as readonly QuestionWindow[], rows);
+    const found: WrittenPredictions = {
+      ...base,
+      answers: [...answers].map(([{ id, question, answers: right }, answer]) => ({
+        id,
+        asked: question,
+        expected: right.map((a) => a.text).join(' | '),
+        answer,
+      })),
+    };
+    return found;
+  }
   // Writing takes long: the validation part has its turn where there is nothing better to be told of.
   const pairs = parts[part === 'all' ? 'train' : (part as 'valid' | 'test')];
-  if (head.head === 'seq2seq-lm' && (part !== 'valid' || parts.test.length === 0)) {
+  const writes = head.head === 'seq2seq-lm' || task.name === 'text-generation';
+  if (writes && (part !== 'valid' || parts.test.length === 0)) {
     const { loaded } = answerer;
     const writer = {
       ...answerer,

@@ -216,6 +216,42 @@ test('translation: words are put into another order and language', async () => {
   expect(written!.output).toBe('met ann');
 });
 
+test('text-generation: a decoder learns what follows a prompt, and where it ends', async () => {
+  const rows = Array.from({ length: 96 }, (_, i) => {
+    const name = pick(NAMES, `g${i}`);
+    return [`${name} ${pick(VERBS, `h${i}`)}`, `the ${name}`];
+  });
+  const data = write('prompts', { 'train.csv': csv('prompt,completion', rows) });
+  const run = await adapt({ data, base: at('gpt2'), epochs: 40, lr: 0.005, out: at('prompted') });
+  expect(run.summary.task).toBe('text-generation');
+  expect(run.summary.metrics.perplexity).toBeLessThan(1.6);
+  expect(run.summary.metrics.rougeL).toBeGreaterThan(0.6);
+});
+
+test('question-answering: the answer is found in a context that is cut into windows', async () => {
+  const article = (i: number) => {
+    const [name, verb] = [pick(NAMES, `q${i}`), pick(VERBS, `v${i}`)];
+    const filler = 'the film was today '.repeat(2 + (i % 12));
+    const context = `${filler}${name} ${verb} it. the film was`;
+    const answers = [{ text: name, answer_start: filler.length }];
+    return { context, qas: [{ id: `${i}`, question: 'who ?', answers }] };
+  };
+  const squad = (from: number, count: number) => ({
+    data: [{ paragraphs: Array.from({ length: count }, (_, i) => article(from + i)) }],
+  });
+  const data = write('questions', {
+    'train.json': JSON.stringify(squad(0, 64)),
+    'valid.json': JSON.stringify(squad(64, 16)),
+  });
+  const run = await adapt({ data, base: at('bert'), epochs: 8, maxLength: 32, out: at('qa') });
+  expect(run.summary.task).toBe('question-answering');
+  expect(run.summary.metrics.f1).toBeGreaterThan(0.8);
+  const context = 'the film was today bob left it. the film was';
+  const { predictions } = await predictRun(at('qa'), ['who ?'], { context });
+  expect(predictions[0]!.output).toBe('bob');
+  await expect(predictRun(at('qa'), ['who ?'])).rejects.toThrow(/--context/);
+});
+
 test('sentence-similarity: a text is nearest to its partner', async () => {
   const rows = Array.from({ length: 64 }, (_, i) => {
     const [name, verb] = [NAMES[i % 4]!, VERBS[Math.floor(i / 4) % 4]!];

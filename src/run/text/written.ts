@@ -74,7 +74,11 @@ export async function writePart(
 ): Promise<{ readonly metrics: Metrics; readonly answers: readonly WrittenAnswer[] }> {
   const { tokenizer } = writer.base;
   const tools = { tokenizer, maxTokens: writer.maxTokens };
-  const prompts = samples.map((sample) => [...task.item(sample, tools).ids]);
+  const prompts = samples.map((sample) => {
+    const { ids, labels } = task.item(sample, tools);
+    // A decoder's item holds the completion as well, behind as many tokens as its label says.
+    return [...(writer.model.definition.kind === 'decoder' ? ids.subarray(0, labels[0]) : ids)];
+  });
   const options = task.name === 'translation' ? {} : { maxNewTokens: SUMMARY_TOKENS };
   const texts = await writeTexts(engine, writer, prompts, options);
   const references = samples.map((s) => s.references ?? [s.target]);

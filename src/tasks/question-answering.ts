@@ -1,0 +1,191 @@
+/** Extractive question answering: where in a context the answer to a question begins and ends. */
+import type { AnswerSpan, QuestionSample, TextSample, Tokenizer } from '../data/index.js';
+import { ConfigError } from '../errors.js';
+import { hostTensor, type Tensor } from '../graph/index.js';
+import { answerScores } from '../metrics/index.js';
+import { add, crossEntropy, mul, reshape, slice, sum } from '../ops/index.js';
+import type { Row } from './define-task.js';
+import {
+  rowWeights,
+  type TextItem,
+  type TextRow,
+  type TextTask,
+  tokenInputs,
+} from './text-task.js';
+
+/** A question with a piece of its context that fits into the model. */
+export interface QuestionWindow extends TextSample {
+  readonly ids: Int32Array;
+  readonly typeIds: Int32Array;
+  /** First token of the context. */
+  readonly from: number;
+  /** Ranges of the context's tokens in the context, in UTF-16 units. */
+  readonly spans: readonly (readonly [number, number])[];
+  /** Tokens at which the answer begins and ends; both 0 (the first token) where it is not in this piece. */
+  readonly start: number;
+  readonly end: number;
+  /** What the window is a piece of. */
+  readonly sample: QuestionSample;
+}
+
+/** Longest answer that is looked for, tokens; the SQuAD scripts' limit. */
+const MAX_ANSWER = 30;
+/** Likeliest begins and ends that are tried with each other. */
+const CANDIDATES = 20;
+
+/** The tokens that hold an answer; null when it does not lie within `spans` as a whole. */
+function tokensOf(
+  { start, text }: AnswerSpan,
+  spans: QuestionWindow['spans'],
+): readonly [number, number] | null {
+  const end = start + text.length;
+  const first = spans.findIndex(([from, to]) => from <= start && start < to);
+  const last = spans.findIndex(([from, to]) => from < end && end <= to);
+  return first >= 0 && last >= first ? [first, last] : null;
+}
+
+/**
+ * Cuts a context into pieces that overlap by half, each behind the question.
+ * @param maxTokens of a window, question and special tokens included
+ * @throws ConfigError when the question alone fills a window
+ */
+export function questionWindows(
+  sample: QuestionSample,
+  tokenizer: Tokenizer,
+  maxTokens: number,
+): QuestionWindow[] {
+  const { question, context, answers, id } = sample;
+  const whole = tokenizer.encode(question, { pair: context });
+  const from = whole.sequenceIds.indexOf(1);
+  const count = whole.sequenceIds.filter((s) => s === 1).length;
+  const room = maxTokens - (whole.ids.length - count);
+  if (from < 0 || room < 8) {
+    throw new ConfigError(
+      `${id}: the question takes ${whole.ids.length - count} of ${maxTokens} tokens, which leaves no room for its context. Raise --max-length, or shorten it.`,
+      { id, maxTokens },
+      'too-long',
+    );
+  }
+  const [before, after] = [whole.ids.slice(0, from), whole.ids.slice(from + count)];
+  const [typesBefore, typesAfter] = [
+    whole.typeIds.slice(0, from),
+    whole.typeIds.slice(from + count),
+  ];
+  const windows: QuestionWindow[] = [];
+  for (let at = 0; ; at += Math.ceil(room / 2)) {
+    const size = Math.min(room, count - at);
+    const piece = (list: readonly number[]) => list.slice(from + at, from + at + size);
+    const spans = whole.offsets.slice(from + at, from + at + size) as QuestionWindow['spans'];
+    const found = answers.map((a) => tokensOf(a, spans)).find((span) => span !== null);
+    windows.push({
+      id,
+      ids: Int32Array.from([...before, ...piece(whole.ids), ...after]),
+      typeIds: Int32Array.from([...typesBefore, ...piece(whole.typeIds), ...typesAfter]),
+      from,
+      spans,
+      start: found ? from + found[0] : 0,
+      end: found ? from + found[1] : 0,
+      sample,
+    });
+    if (at + size >= count) return windows;
+  }
+}
+
+/** One of the two logits of each token, [batch, tokens]. */
+function side(logits: Tensor, index: number): Tensor {
+  const [batch, tokens] = logits.shape as [number, number, number];
+  const one = slice(logits, { starts: [index], ends: [index + 1], axes: [2] });
+  return reshape(one, [batch, tokens]);
+}
+
+/** The likeliest span of a window, and how it compares with the likeliest of other windows. */
+function bestSpan({ from, spans, sample }: QuestionWindow, { data }: Row) {
+  const likeliest = (s: number) =>
+    spans
+      .map((_, i) => i)
+      .sort((a, b) => data[2 * (from + b) + s]! - data[2 * (from + a) + s]!)
+      .slice(0, CANDIDATES);
+  let best = { score: Number.NEGATIVE_INFINITY, text: '' };
+  const ends = likeliest(1);
+  for (const start of likeliest(0)) {
+    for (const end of ends) {
+      if (end < start || end - start >= MAX_ANSWER) continue;
+      const score = data[2 * (from + start)]! + data[2 * (from + end) + 1]!;
+      if (score <= best.score) continue;
+      best = { score, text: sample.context.slice(spans[start]![0], spans[end]![1]) };
+    }
+  }
+  // The first token stands for "not here".
+  return { ...best, nowhere: data[0]! + data[1]! };
+}
+
+/** The answer to each question, from all windows of its context; '' where the model finds none. */
+export function answersOf(
+  windows: readonly QuestionWindow[],
+  rows: readonly Row[],
+): Map<QuestionSample, string> {
+  const best = new Map<QuestionSample, { score: number; text: string; nowhere: number }>();
+  for (const [i, window] of windows.entries()) {
+    const found = bestSpan(window, rows[i]!);
+    const before = best.get(window.sample);
+    const nowhere = Math.min(found.nowhere, before?.nowhere ?? Number.POSITIVE_INFINITY);
+    const better = !before || found.score > before.score ? found : before;
+    best.set(window.sample, { ...better, nowhere });
+  }
+  const mayLack = windows.some(({ sample }) => sample.answers.length === 0);
+  return new Map(
+    [...best].map(([sample, { score, text, nowhere }]) => [
+      sample,
+      mayLack && nowhere > score ? '' : text,
+    ]),
+  );
+}
+
+/**
+ * Begin and end of the answer, each a softmax over the tokens; the loss is the mean of both. Scores are SQuAD's:
+ * `f1` of the words and `exactMatch`.
+ * @see Devlin et al., "BERT", 2018; Rajpurkar et al., "SQuAD", 2016
+ */
+export function questionAnswering(): TextTask<QuestionWindow, QuestionWindow> {
+  return {
+    name: 'question-answering',
+    primary: { metric: 'f1', better: 'higher' },
+    head: 'question-answering',
+    item: ({ ids, typeIds, start, end }): TextItem => ({
+      ids,
+      typeIds,
+      labels: Int32Array.of(start, end),
+      truncated: 0,
+    }),
+    truth: (window) => window,
+    inputs: tokenInputs,
+    targets: (rows: readonly TextRow[]) => ({
+      starts: hostTensor(
+        'int32',
+        [rows.length],
+        rows.map((r) => r?.labels[0] ?? 0),
+      ),
+      ends: hostTensor(
+        'int32',
+        [rows.length],
+        rows.map((r) => r?.labels[1] ?? 0),
+      ),
+      weights: rowWeights(rows),
+    }),
+    loss: (logits, { starts, ends, weights }) => {
+      const of = (index: number, labels: Tensor) =>
+        crossEntropy(side(logits, index), labels, { reduction: 'none' });
+      const both = mul(add(of(0, starts!), of(1, ends!)), 0.5);
+      return { loss: sum(mul(both, weights!)), weight: sum(weights!) };
+    },
+    score: ({ rows, truth }) => {
+      const answers = answersOf(truth, rows);
+      const samples = [...answers.keys()];
+      const { f1, exactMatch } = answerScores(
+        samples.map((s) => answers.get(s)!),
+        samples.map((s) => s.answers.map((a) => a.text)),
+      );
+      return { f1, exactMatch };
+    },
+  };
+}
