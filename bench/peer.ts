@@ -9,7 +9,8 @@ import type { Side } from './harness.js';
 /** A peer is not there, or has ended. */
 export class PeerError extends Error {}
 
-function findPython(): string {
+/** A Python that has PyTorch. @throws PeerError when there is none */
+export function findPython(): string {
   const candidates = process.env.GRAFT_PYTHON ? [process.env.GRAFT_PYTHON] : ['python3', 'python'];
   for (const python of candidates) {
     try {
@@ -81,13 +82,16 @@ export class Peer {
     this.child.stdin.write(`${JSON.stringify(request)}\n`);
     const reply = await this.replies.next();
     if (reply.done) throw new PeerError('The peer ended; its message is above.');
-    return JSON.parse(reply.value);
+    const { error, ...rest } = JSON.parse(reply.value);
+    if (error) throw new PeerError(error);
+    return rest;
   }
 
   /**
    * Prepares a row, has it measured, and frees it.
    * @param work also gets what the peer has to say of the row
    * @param warm run it once beforehand; false where a call takes so long that it does not matter
+   * @throws PeerError when it cannot run on this machine
    */
   async with<T>(
     row: string,

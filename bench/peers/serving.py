@@ -2,14 +2,15 @@
 
 One JSON object a line:
 
-    {"do": "prepare", "row": NAME, "warm": B}  build everything, if B run once  -> {"ok": true}
+    {"do": "prepare", "row": NAME, "warm": B}  build everything, if B run once  -> {"ok": true, "note": S?}
     {"do": "time", "row": NAME, "calls": N}    run N times                      -> {"seconds": S}
     {"do": "drop", "row": NAME}                free everything                  -> {"ok": true}
 
 `python PEER.py --peak NAME CALLS` runs a row alone and prints its peak resident memory.
 
 A row is a function that builds what it needs and returns a function to time. Where that one has
-an attribute `begin`, it is called first and not timed.
+an attribute `begin`, it is called first and not timed; an attribute `note` is told with the row.
+A row that raises Unsupported cannot run here: the reply is {"error": S}.
 """
 
 import gc
@@ -17,6 +18,10 @@ import json
 import resource
 import sys
 import time
+
+
+class Unsupported(Exception):
+    pass
 
 
 def peak_mib():
@@ -35,10 +40,14 @@ def serve(version, rows):
         row = request["row"]
         reply = {"ok": True}
         if request["do"] == "prepare":
-            ready[row] = rows[row]()
-            if request.get("warm", True):
-                begin(ready[row])
-                ready[row]()
+            try:
+                ready[row] = rows[row]()
+                if request.get("warm", True):
+                    begin(ready[row])
+                    ready[row]()
+                reply["note"] = getattr(ready[row], "note", "")
+            except Unsupported as reason:
+                reply = {"error": str(reason)}
         elif request["do"] == "drop":
             ready.pop(row, None)
             gc.collect()
