@@ -33,8 +33,8 @@ export interface CellKey {
 
 /** What a run gave. */
 export interface Cell {
-  readonly accuracy: number;
-  readonly auroc: number;
+  /** By the field's names. */
+  readonly metrics: Readonly<Record<string, number>>;
   readonly seconds: number;
   /** Processor threads that it ran with. */
   readonly threads: number;
@@ -86,9 +86,9 @@ export function fitArguments(
   return [data, ...Object.entries(options).flatMap(([name, value]) => [`--${name}`, `${value}`])];
 }
 
-/** Runs `graft fit` as a user would; the end of what it says is in the error when it fails. */
-function graftFit(args: readonly string[]): Promise<void> {
-  const child = spawn(process.execPath, [join(root, 'bin/graft.mjs'), 'fit', ...args, '--json'], {
+/** Runs a command of graft as a user would; the end of what it says is in the error when it fails. */
+function graft(args: readonly string[]): Promise<void> {
+  const child = spawn(process.execPath, [join(root, 'bin/graft.mjs'), ...args, '--json'], {
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   let said = '';
@@ -99,7 +99,7 @@ function graftFit(args: readonly string[]): Promise<void> {
     child.on('error', failed);
     child.on('close', (code, signal) => {
       if (code === 0) done();
-      else failed(new Error(`graft fit ${args.join(' ')} ended with ${code ?? signal}:\n${said}`));
+      else failed(new Error(`graft ${args.join(' ')} ended with ${code ?? signal}:\n${said}`));
     });
   });
 }
@@ -121,14 +121,13 @@ export async function runCell(args: readonly string[], scored: 'test' | 'last'):
   const scratch = mkdtempSync(join(tmpdir(), 'graft-results-'));
   const out = join(scratch, 'run');
   try {
-    await graftFit([...args, '--out', out]);
+    await graft(['fit', ...args, '--out', out]);
     const record = JSON.parse(readFileSync(join(out, 'run.json'), 'utf8')) as RunRecord;
     const { result, machine } = record;
     const metrics = scored === 'last' ? lastPass(out) : result?.test?.metrics;
     if (!result || !metrics) throw new Error(`${args[0]} has no part to be scored on.`);
     return {
-      accuracy: metrics.accuracy!,
-      auroc: metrics.auroc!,
+      metrics,
       seconds: result.seconds,
       threads: Number(machine.threads),
     };

@@ -13,7 +13,7 @@ export interface ResultRow {
   readonly spread: readonly [number, number] | null;
   /** What `ratio` is to be at least. */
   readonly goal: number;
-  readonly unit: 'accuracy' | 'auroc';
+  readonly unit: 'accuracy' | 'auroc' | 'f1' | 'bleu' | 'rougeL' | 'perplexity';
   readonly note: string;
 }
 
@@ -28,22 +28,25 @@ export interface Comparison {
 
 type Metric = VisionSet['metrics'][number];
 
-const mean = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / values.length;
+/** Mean of some values. */
+export const mean = (values: readonly number[]) =>
+  values.reduce((a, b) => a + b, 0) / values.length;
 
 /** Sample standard deviation; NaN for one value. */
-function deviation(values: readonly number[]): number {
+export function deviation(values: readonly number[]): number {
   const m = mean(values);
   return Math.sqrt(values.reduce((sum, v) => sum + (v - m) ** 2, 0) / (values.length - 1));
 }
 
-const of = (cells: readonly Cell[], metric: Metric) => cells.map((c) => c[metric]);
+const of = (cells: readonly Cell[], metric: Metric) => cells.map((c) => c.metrics[metric]!);
 const seconds = (cells: readonly Cell[]) => mean(cells.map((c) => c.seconds));
 
 function gainOf({ transfer, scratch }: Comparison, metric: Metric): TransferGain {
   return transferGain(of(transfer, metric), of(scratch, metric));
 }
 
-const VERDICTS: Readonly<Record<TransferGain['verdict'], string>> = {
+/** What is said of a gain. */
+export const VERDICTS: Readonly<Record<TransferGain['verdict'], string>> = {
   helped: 'helped',
   hurt: 'hurt',
   'within-noise': 'within the noise of seeds',
@@ -87,9 +90,12 @@ export function anchorRow(
   };
 }
 
-const short = (x: number) => (Number.isFinite(x) ? x.toFixed(3) : 'unknown');
-const signed = (x: number) => `${x >= 0 ? '+' : ''}${x.toFixed(3)}`;
-const spreadOf = (values: readonly number[]) =>
+/** Three digits behind the point. */
+export const short = (x: number) => (Number.isFinite(x) ? x.toFixed(3) : 'unknown');
+/** The same with its sign. */
+export const signed = (x: number) => `${x >= 0 ? '+' : ''}${x.toFixed(3)}`;
+/** Mean and deviation. */
+export const spreadOf = (values: readonly number[]) =>
   values.length > 1 ? `${short(mean(values))} ± ${short(deviation(values))}` : short(mean(values));
 
 /** The table for people: one line a set, base and metric. */

@@ -85,7 +85,7 @@ async function cellOf(
   kept.write(key, cell);
   const what = method === 'scratch' ? 'from scratch' : base.name;
   console.error(
-    `${set.name}, ${what}, seed ${seed}: accuracy ${cell.accuracy.toFixed(3)}, ${cell.seconds.toFixed(0)} s`,
+    `${set.name}, ${what}, seed ${seed}: accuracy ${cell.metrics.accuracy!.toFixed(3)}, ${cell.seconds.toFixed(0)} s`,
   );
   return cell;
 }

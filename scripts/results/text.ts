@@ -1,0 +1,137 @@
+/**
+ * The table of texts in docs/results.md: a text base fine-tuned, frozen, and the same network from random
+ * weights, three seeds each.
+ *
+ *     npm run results:text -- --encoder FOLDER [--json] [--write] [--only NAME] [--data FOLDER]
+ *
+ * `--encoder` is a folder with all-MiniLM-L6-v2 (BERT architecture); without it only the embedded base is measured.
+ * A finished run is kept in .cache/results and used again as long as configuration, data and code are the same.
+ */
+import { existsSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { basename, join, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { writeTable } from '../../bench/harness.js';
+import { type Cell, type CellKey, fingerprint, fitArguments, KeptCells, runCell } from './cells.js';
+import { codeVersion } from './code-version.js';
+import { METHODS, SEEDS, TEXT_SETS, type TextMethod, type TextSet } from './text-sets.js';
+import { type TextComparison, textMarkdown, textRow } from './text-table.js';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const { values: options } = parseArgs({
+  options: {
+    json: { type: 'boolean', default: false },
+    write: { type: 'boolean', default: false },
+    only: { type: 'string', default: '' },
+    encoder: { type: 'string' },
+    data: { type: 'string', default: join(root, '../shared/data') },
+  },
+});
+const data = resolve(options.data);
+if (!existsSync(data)) throw new Error(`There is no folder ${data}; give the data by --data.`);
+
+/** A base, by the name that the table gives it. */
+interface TableBase {
+  readonly name: string;
+  /** What `--base` is given. */
+  readonly path: string;
+  readonly folder: string;
+  readonly real: boolean;
+}
+
+const embedded = join(root, 'assets/bases/minilm');
+const bases: readonly TableBase[] = [
+  ...(options.encoder
+    ? [
+        {
+          name: 'all-MiniLM-L6-v2',
+          path: resolve(options.encoder),
+          folder: resolve(options.encoder),
+          real: true,
+        },
+      ]
+    : []),
+  ...(existsSync(embedded)
+    ? [{ name: 'graft/minilm', path: 'graft/minilm', folder: embedded, real: false }]
+    : []),
+];
+const kept = new KeptCells(join(root, '.cache/results/text'));
+const fingerprints = new Map<string, string>();
+const code = await codeVersion(['src/run/fit.ts', 'src/models/bert.ts']);
+
+function known(folder: string): string {
+  const found = fingerprints.get(folder) ?? fingerprint(folder);
+  fingerprints.set(folder, found);
+  return found;
+}
+
+/** A run's result; null when it is not kept and may not be run. */
+async function cellOf(
+  set: TextSet,
+  base: TableBase,
+  method: TextMethod,
+  seed: number,
+  run: boolean,
+): Promise<Cell | null> {
+  const folder = join(data, set.folder);
+  const choices = { method, seed, ...set.options, ...METHODS[method] };
+  const key: CellKey = { choices, data: known(folder), start: known(base.folder), code };
+  const before = kept.read(key);
+  if (before || !run) return before;
+  const cell = await runCell(fitArguments(folder, { base: base.path, ...choices }), 'test');
+  kept.write(key, cell);
+  console.error(
+    `${set.name}, ${base.name}, ${method}, seed ${seed}: ${set.metric} ${cell.metrics[set.metric]!.toFixed(3)}, ${cell.seconds.toFixed(0)} s`,
+  );
+  return cell;
+}
+
+/** All runs of a set with a base; null when some are missing. */
+async function compare(
+  set: TextSet,
+  base: TableBase,
+  run: boolean,
+): Promise<TextComparison | null> {
+  const cells = async (method: TextMethod): Promise<Cell[] | null> => {
+    const found: Cell[] = [];
+    for (const seed of SEEDS) {
+      const cell = await cellOf(set, base, method, seed, run);
+      if (!cell) return null;
+      found.push(cell);
+    }
+    return found;
+  };
+  const frozen = await cells('feature-extraction');
+  const tuned = await cells('fine-tune');
+  const scratch = await cells('scratch');
+  const { name, real } = base;
+  return tuned && frozen && scratch && { set, base: name, real, tuned, frozen, scratch };
+}
+
+const asked = (set: TextSet) => set.name.includes(options.only.toLowerCase());
+if (!TEXT_SETS.some(asked)) {
+  throw new Error(`--only ${options.only}: there are ${TEXT_SETS.map((s) => s.name).join(', ')}.`);
+}
+const all: TextComparison[] = [];
+for (const set of TEXT_SETS) {
+  for (const base of bases) {
+    const comparison = await compare(set, base, asked(set));
+    if (comparison) all.push(comparison);
+  }
+}
+if (options.write) {
+  const threads = all[0]?.tuned[0]?.threads ?? 0;
+  const missing = TEXT_SETS.filter((set) => !all.some((c) => c.set.name === set.name));
+  const head = [
+    `${threads} threads of ${cpus()[0]?.model.trim() ?? 'a processor'}, ${new Date().toISOString().slice(0, 10)}, seeds ${SEEDS.join(', ')}.`,
+    ...(missing.length ? [`Not measured yet: ${missing.map((s) => s.name).join(', ')}.`] : []),
+    '',
+  ];
+  const file = new URL('../../docs/results.md', import.meta.url);
+  writeTable(file, 'text', `\n${head.join('\n')}\n${textMarkdown(all)}\n`);
+  console.error(`written to ${basename(relative(process.cwd(), fileURLToPath(file)))}`);
+}
+const shown = all.filter(({ set }) => asked(set));
+if (options.json) console.log(JSON.stringify({ rows: shown.map(textRow) }));
+else console.log(textMarkdown(shown));
