@@ -105,6 +105,21 @@ test('models that cannot be used are refused', () => {
   expect(() => readSentencePiece(new Uint8Array(0), 'x.model')).toThrow(/'x.model'.*no pieces/);
 });
 
+test('long texts without spaces are cut at graphemes as short ones are', () => {
+  const tokenizer = made('unigram');
+  // Every grapheme of three parts, so that windows of any even size end within one.
+  const unit = 'e\u0301👍🏽\u{1f1e9}\u{1f1ea}ﬁ';
+  const one = tokenizer.encode(unit.repeat(2), { addSpecialTokens: false });
+  const many = tokenizer.encode(unit.repeat(700), { addSpecialTokens: false });
+  const pieces = (e: typeof one) => e.ids.map((id) => tokenizer.tokenOf(id));
+  const period = (one.ids.length - 1) / 2;
+  expect(pieces(many).slice(0, one.ids.length)).toEqual(pieces(one));
+  for (let i = 1; i + period < many.ids.length; i++) {
+    expect(many.ids[i + period]).toBe(many.ids[i]);
+  }
+  expect(many.offsets.at(-1)![1]).toBe(unit.length * 700);
+});
+
 test('damaged files are refused or read, never worse', () => {
   const bytes = goldenModel('unigram');
   fc.assert(

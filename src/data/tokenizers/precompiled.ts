@@ -1,5 +1,5 @@
 /** The normalizer of SentencePiece: a double-array trie from characters to their replacements. */
-import { type AlignedText, type Change, transformAligned, unitsAt } from './aligned-text.js';
+import { type AlignedText, type Change, transformAligned } from './aligned-text.js';
 import { shown, tokenizerFault } from './fields.js';
 
 /** Larger maps are refused; nmt_nfkc has 0.24 MB. */
@@ -94,6 +94,26 @@ function replace(changes: Change[], old: string, now: string): void {
   }
 }
 
+const segmenter = new Intl.Segmenter('und', { granularity: 'grapheme' });
+/** Intl.Segmenter takes quadratic time on long texts, so they come in windows of this many units. */
+const WINDOW = 512;
+
+/** The graphemes of a text; the last of a window may go on in the next, so it is looked at again. */
+function* graphemes(text: string): Generator<string> {
+  let width = WINDOW;
+  for (let at = 0; at < text.length; ) {
+    const end = Math.min(text.length, at + width);
+    const parts = Array.from(segmenter.segment(text.slice(at, end)), (part) => part.segment);
+    if (end < text.length) parts.pop();
+    if (parts.length === 0) width *= 2;
+    else width = WINDOW;
+    for (const part of parts) {
+      yield part;
+      at += part.length;
+    }
+  }
+}
+
 /**
  * The normalizer of a `precompiled_charsmap`: graphemes of less than six bytes are looked up whole,
  * longer and unknown ones character by character.
@@ -114,37 +134,45 @@ export function precompiledNormalizer(
     }
     return found;
   };
-  const segmenter = new Intl.Segmenter('und', { granularity: 'grapheme' });
   const utf8 = new TextEncoder();
   const plain = new Set<number>();
   for (let code = 32; code < 127; code++) {
     if (find(String.fromCharCode(code)) === null) plain.add(code);
   }
-  const isPlain = (text: string): boolean => {
-    for (let i = 0; i < text.length; i++) if (!plain.has(text.charCodeAt(i))) return false;
-    return true;
-  };
   return (a) => {
-    if (isPlain(a.text)) return a;
+    const { text } = a;
+    const plainAt = (i: number) => plain.has(text.charCodeAt(i));
+    let plainTo = 0;
+    while (plainTo < text.length && plainAt(plainTo)) plainTo++;
+    if (plainTo === text.length) return a;
     const changes: Change[] = [];
     let modified = false;
-    for (const { segment } of segmenter.segment(a.text)) {
+    const normalize = (segment: string): void => {
       const whole = segment.length < 6 && utf8.encode(segment).length < 6 ? find(segment) : null;
       if (whole !== null) {
         modified = true;
         replace(changes, segment, whole);
-        continue;
+        return;
       }
-      for (let i = 0; i < segment.length; ) {
-        const next = i + unitsAt(segment, i);
-        const char = segment.slice(i, next);
+      for (const char of segment) {
         const single = find(char);
         if (single !== null) {
           modified = true;
           replace(changes, char, single);
         } else changes.push({ char, change: 0 });
-        i = next;
       }
+    };
+    for (let i = 0; i < text.length; ) {
+      if (plainAt(i) && (i + 1 === text.length || plainAt(i + 1))) {
+        changes.push({ char: text[i]!, change: 0 });
+        i++;
+        continue;
+      }
+      // Between two plain characters a grapheme ends whatever stands around them.
+      let end = i + 1;
+      while (end < text.length && !(plainAt(end - 1) && plainAt(end))) end++;
+      for (const segment of graphemes(text.slice(i, end))) normalize(segment);
+      i = end;
     }
     return modified ? transformAligned(a, changes) : a;
   };
