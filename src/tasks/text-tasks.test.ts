@@ -1,0 +1,293 @@
+/** From samples to batches: what is asked for, what weighs nothing, and that padding changes no loss. */
+import * as fc from 'fast-check';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { expectClose } from '../../test/support/compare.js';
+import { testEngine } from '../../test/support/engine.js';
+import { createTokenizer, type Tokenizer, trainWordPiece } from '../data/index.js';
+import { type HostTensor, hostTensor, input, toNumbers } from '../graph/index.js';
+import { TEXT_INPUTS } from '../models/index.js';
+import { KeyedRandom } from '../util/index.js';
+import {
+  answersOf,
+  causalLanguageModeling,
+  maskedLanguageModeling,
+  multiLabelClassification,
+  promptedText,
+  questionAnswering,
+  questionWindows,
+  type Row,
+  sentenceSimilarity,
+  singleLabelClassification,
+  type TextItem,
+  type TextPlace,
+  type TextRow,
+  type TextTask,
+  textRegression,
+  textToText,
+  tokenClassification,
+} from './index.js';
+
+let tokenizer: Tokenizer;
+beforeAll(() => {
+  const text = 'ann saw the dull film today and bob left early because cleo met dan';
+  tokenizer = createTokenizer({
+    tokenizer: trainWordPiece([text, text], { vocabularySize: 60 }),
+    config: {
+      pad_token: '[PAD]',
+      unk_token: '[UNK]',
+      cls_token: '[CLS]',
+      sep_token: '[SEP]',
+      mask_token: '[MASK]',
+    },
+  });
+});
+
+const tools = () => ({ tokenizer, maxTokens: 32 });
+const place = (
+  tokens: number,
+  decoderTokens = 0,
+  random: TextPlace['random'] = null,
+): TextPlace => ({
+  tokens,
+  decoderTokens,
+  padToken: 0,
+  inputs: [TEXT_INPUTS.ids, TEXT_INPUTS.mask],
+  random,
+});
+
+/** Loss and weight of a batch; logits are numbers that depend on row, place and class alone. */
+async function lossOf(
+  task: TextTask<never, never>,
+  rows: readonly TextRow[],
+  at: TextPlace,
+  shape: (rows: number) => number[],
+): Promise<{ loss: number; weight: number }> {
+  const batch = { ...task.inputs(rows, at), ...task.targets(rows, at) };
+  const placed = Object.fromEntries(
+    Object.entries(batch).map(([name, t]) => [name, input(name, t.dtype, t.shape)]),
+  );
+  const size = shape(rows.length);
+  const strides = size.map((_, axis) => size.slice(axis + 1).reduce((a, b) => a * b, 1));
+  const count = size.reduce((a, b) => a * b, 1);
+  const values = Array.from({ length: count }, (_, i) => {
+    const index = strides.map((stride, axis) => Math.floor(i / stride) % size[axis]!);
+    return Math.sin(index.reduce((sum, v, axis) => sum + v * (1.3 + axis), 1));
+  });
+  const outputs = input('outputs', 'float32', size);
+  const { loss, weight } = task.loss(outputs, placed);
+  const feeds = new Map<ReturnType<typeof input>, HostTensor>([
+    [outputs, hostTensor('float32', size, values)],
+  ]);
+  for (const [name, t] of Object.entries(batch)) feeds.set(placed[name]!, t);
+  const [l, w] = await (await testEngine()).evaluate([loss, weight], feeds);
+  return { loss: toNumbers(l!)[0]!, weight: toNumbers(w!)[0]! };
+}
+
+const erased = (task: unknown) => task as TextTask<never, never>;
+
+describe('padding changes neither loss nor weight', () => {
+  const text = { id: '1', text: 'ann saw the film', text2: 'bob left' };
+  const tagged = { id: '1', words: ['ann', 'saw', 'unseen'], tags: [1, 0, 2] };
+  const cases = {
+    'single-label': {
+      task: () => singleLabelClassification({ classes: 3, labelSmoothing: 0.1 }),
+      sample: { ...text, label: 2 },
+      shape: (rows: number) => [rows, 3],
+    },
+    'multi-label': {
+      task: () => multiLabelClassification({ classes: 3 }),
+      sample: { ...text, labels: [0, 2] },
+      shape: (rows: number) => [rows, 3],
+    },
+    regression: {
+      task: () => textRegression(),
+      sample: { ...text, score: 0.3 },
+      shape: (rows: number) => [rows, 1],
+    },
+    tags: {
+      task: () => tokenClassification(['O', 'B-PER', 'I-PER']),
+      sample: tagged,
+      shape: (rows: number, tokens: number) => [rows, tokens, 3],
+    },
+    causal: {
+      task: () => causalLanguageModeling(),
+      sample: { id: '1', ids: Int32Array.of(7, 8, 9, 10) },
+      shape: (rows: number, tokens: number) => [rows, tokens, 60],
+    },
+    prompted: {
+      task: () => promptedText(3),
+      sample: { id: '1', source: 'ann saw', target: 'the film' },
+      shape: (rows: number, tokens: number) => [rows, tokens, 60],
+    },
+    translated: {
+      task: () => textToText({ name: 'translation', decoderStart: 0, endToken: 3 }),
+      sample: { id: '1', source: 'ann saw', target: 'the film' },
+      shape: (rows: number, tokens: number) => [rows, tokens, 60],
+    },
+  };
+  test.each(Object.entries(cases))('%s', async (_, { task: make, sample, shape }) => {
+    const task = erased(make());
+    const item = task.item(sample as never, tools());
+    const short = await lossOf(task, [item], place(24, 24), (rows) => shape(rows, 24));
+    const long = await lossOf(task, [item, null, null], place(32, 32), (rows) => shape(rows, 32));
+    expect(short.weight).toBeGreaterThan(0);
+    expect(long.weight).toBeCloseTo(short.weight, 5);
+    expect(long.loss).toBeCloseTo(short.loss, 4);
+  });
+});
+
+test('labels are learned and read at the first token of a word, whatever it is cut into', () => {
+  const task = tokenClassification(['O', 'B-PER']);
+  const words = ['ann', 'unpredictably', 'met', 'dan'];
+  const item = task.item({ id: '1', words, tags: [1, 0, 0, 1] }, tools());
+  const { wordIds } = tokenizer.encodeWords(words);
+  expect(wordIds.length).toBeGreaterThan(6);
+  for (const [at, label] of item.labels.entries()) {
+    const first = wordIds[at] !== null && wordIds[at - 1] !== wordIds[at];
+    expect(label >= 0).toBe(first);
+  }
+  const truth = task.truth({ id: '1', words, tags: [1, 0, 0, 1] }, item);
+  const row: Row = {
+    shape: [item.ids.length],
+    data: Float32Array.from(item.labels, (v) => Math.max(0, v)),
+  };
+  expect(task.score({ rows: [row], truth: [truth] })).toMatchObject({ f1: 1, accuracy: 1 });
+});
+
+test('words that were cut off are read as outside, and cost a tagger its score', () => {
+  const task = tokenClassification(['O', 'B-PER']);
+  const sample = { id: '1', words: ['the', 'film', 'ann'], tags: [0, 0, 1] };
+  const item = task.item(sample, { tokenizer, maxTokens: 4 });
+  expect(item.truncated).toBeGreaterThan(0);
+  const truth = task.truth(sample, item);
+  expect(truth.places.at(-1)).toBe(-1);
+  const row: Row = { shape: [4], data: new Float32Array(4).fill(1) };
+  expect(task.score({ rows: [row], truth: [truth] }).recall).toBe(0);
+});
+
+test('masking: a share of the words, by its recipe, the same for one key, none of the special ones', () => {
+  const special = new Set([0, 1, 2, 3, 4]);
+  const task = maskedLanguageModeling({ maskToken: 4, vocabularySize: 60, specialTokens: special });
+  const ids = Int32Array.from({ length: 400 }, (_, i) => (i % 20 === 0 ? 2 : 5 + (i % 50)));
+  const item = task.item({ id: '1', ids }, tools());
+  const at = (epoch: number) => place(400, 0, (row) => KeyedRandom.of(1).fold(epoch).fold(row));
+  const read = (epoch: number) => ({
+    ...task.inputs([item], at(epoch)),
+    ...task.targets([item], at(epoch)),
+  });
+  const first = read(0);
+  expect(read(0)).toEqual(first);
+  expect(read(1)[TEXT_INPUTS.ids]).not.toEqual(first[TEXT_INPUTS.ids]);
+  const hidden = first[TEXT_INPUTS.ids]!.data as Int32Array;
+  const asked = [...(first[TEXT_INPUTS.asked]!.data as Int32Array)];
+  const weights = first.weights!.data as Float32Array;
+  const count = weights.filter((w) => w > 0).length;
+  expect(count).toBe(Math.round(0.15 * 380));
+  const places = asked.slice(0, count);
+  expect(new Set(places).size).toBe(count);
+  for (const [i, place_] of places.entries()) {
+    expect(special.has(ids[place_]!)).toBe(false);
+    expect(first.targets!.data[i]).toBe(ids[place_]);
+  }
+  const changed = [...ids.keys()].filter((i) => hidden[i] !== ids[i]);
+  expect(changed.every((i) => places.includes(i))).toBe(true);
+  const masked = places.filter((i) => hidden[i] === 4).length / count;
+  expect(masked).toBeGreaterThan(0.6);
+  expect(masked).toBeLessThan(0.95);
+  expect(places.some((i) => hidden[i] === ids[i])).toBe(true);
+});
+
+test('the decoder reads the start token and then what it has to say, which ends', () => {
+  const task = textToText({ name: 'translation', decoderStart: 9, endToken: 3 });
+  const item = task.item({ id: '1', source: 'ann saw', target: 'the film' }, tools());
+  const labels = [...item.labels];
+  expect(labels.at(-1)).toBe(3);
+  expect([...item.decoderIds!]).toEqual([9, ...labels.slice(0, -1)]);
+});
+
+test('of a prompt and its completion only the completion is learned, its end too', () => {
+  const task = promptedText(3);
+  const item = task.item({ id: '1', source: 'ann saw', target: 'the film' }, tools());
+  const prompt = item.labels[0]!;
+  const { targets, weights } = task.targets([item], place(16));
+  const learned = [...(weights!.data as Float32Array).entries()].filter(([, w]) => w > 0);
+  const words = learned.map(([i]) => Number(targets!.data[i]));
+  expect(words).toEqual([...item.ids.subarray(prompt)]);
+  expect(words.at(-1)).toBe(3);
+});
+
+test('windows of a context: every answer is found again in each window that holds it', () => {
+  const word = fc.constantFrom('ann', 'saw', 'the', 'film', 'weed', 'dan');
+  fc.assert(
+    fc.property(fc.array(word, { minLength: 3, maxLength: 60 }), fc.nat(), (words, pick) => {
+      const at = pick % words.length;
+      const context = words.join(' ');
+      const start = words.slice(0, at).join(' ').length + (at > 0 ? 1 : 0);
+      const answers = [{ text: words[at]!, start }];
+      const sample = { id: '1', question: 'who saw ?', context, answers };
+      const windows = questionWindows(sample, tokenizer, 20);
+      expect(windows.every((w) => w.ids.length <= 20)).toBe(true);
+      expect(windows.some((w) => w.end > 0)).toBe(true);
+      for (const w of windows) {
+        if (w.end === 0) continue;
+        const [from, to] = [w.spans[w.start - w.from]!, w.spans[w.end - w.from]!];
+        expect(context.slice(from[0], to[1])).toBe(words[at]);
+      }
+      // A model that is sure of the right tokens gives the right answer.
+      const rows = windows.map((w): Row => {
+        const data = new Float32Array(2 * w.ids.length);
+        data[2 * w.start] = w.end ? 9 : 0.1;
+        data[2 * w.end + 1] = w.end ? 9 : 0.1;
+        return { shape: [w.ids.length, 2], data };
+      });
+      expect([...answersOf(windows, rows).values()]).toEqual([words[at]]);
+      expect(questionAnswering().score({ rows, truth: windows }).exactMatch).toBe(1);
+    }),
+    { numRuns: 60 },
+  );
+});
+
+test('sentences: the loss is that of a softmax over the batch, and padding is nobody', async () => {
+  const task = sentenceSimilarity(false);
+  const item = (a: string, b: string): TextItem =>
+    task.item({ id: '1', text: a, text2: b }, tools());
+  const rows: TextRow[] = [item('ann saw', 'bob left'), item('the film', 'dan met cleo'), null];
+  const at = place(16);
+  const batch = { ...task.inputs(rows, at), ...task.targets(rows, at) };
+  const width = 4;
+  const hidden = hostTensor(
+    'float32',
+    [6, 16, width],
+    Array.from({ length: 6 * 16 * width }, (_, i) => Math.cos(i * i)),
+  );
+  const mask = batch[TEXT_INPUTS.mask]!;
+  const unit = Array.from({ length: 6 }, (_, r) => {
+    const mean = Array.from({ length: width }, (_, c) => {
+      let [sum, count] = [0, 0];
+      for (let t = 0; t < 16; t++) {
+        if (!mask.data[r * 16 + t]) continue;
+        sum += Number(hidden.data[(r * 16 + t) * width + c]);
+        count++;
+      }
+      return sum / count;
+    });
+    const norm = Math.hypot(...mean);
+    return mean.map((v) => v / norm);
+  });
+  const score = (a: number, b: number) =>
+    20 * unit[a]!.reduce((s, v, c) => s + v * unit[3 + b]![c]!, 0);
+  const want = [0, 1].reduce(
+    (sum, a) => sum - score(a, a) + Math.log(Math.exp(score(a, 0)) + Math.exp(score(a, 1))),
+    0,
+  );
+  const placed = Object.fromEntries(
+    Object.entries(batch).map(([name, t]) => [name, input(name, t.dtype, t.shape)]),
+  );
+  const x = input('hidden', 'float32', hidden.shape);
+  const { loss, weight } = task.loss(x, placed);
+  const feeds = new Map([[x, hidden]]);
+  for (const [name, t] of Object.entries(batch)) feeds.set(placed[name]!, t);
+  const [l, w] = await (await testEngine()).evaluate([loss, weight], feeds);
+  expect(toNumbers(w!)).toEqual([2]);
+  expectClose('loss', l!, { shape: [], data: [want] }, { rtol: 1e-4, atol: 1e-5 });
+});
