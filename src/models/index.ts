@@ -17,6 +17,7 @@ export * from './preprocess-write.js';
 export * from './registry.js';
 export * from './rename.js';
 export * from './resize-vocabulary.js';
+export * from './shift-right.js';
 export * from './start.js';
 export * from './text-config.js';
 export * from './text-model.js';
