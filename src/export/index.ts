@@ -2,3 +2,4 @@
 export * from './layout.js';
 export * from './model-card.js';
 export * from './onnx.js';
+export * from './text-onnx.js';

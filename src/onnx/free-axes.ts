@@ -5,8 +5,8 @@
  */
 import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import { ConfigError } from '../errors.js';
-import type { DType } from '../graph/index.js';
-import { dtypeOfOnnx, onnxDType } from '../ops/index.js';
+import type { HostTensor } from '../graph/index.js';
+import { dtypeOfOnnx } from '../ops/index.js';
 import type { EncodedModel, ModelValue } from './encode.js';
 import { freeConstant } from './free-constants.js';
 import { type AxisPlace, FreeShapes } from './free-shapes.js';
@@ -38,8 +38,8 @@ export interface SizedModel {
 
 /** Options of {@link freeAxes}. */
 export interface FreeAxesOptions {
-  /** The graph at the largest sizes it takes, for constants that are the first rows of a table; asked for when needed. */
-  readonly whole?: () => EncodedModel;
+  /** Tables that have an end, of which a constant may be the first rows; asked for when needed. */
+  readonly tables?: () => readonly HostTensor[];
 }
 
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
@@ -82,12 +82,11 @@ class AxisFreer {
   private readonly proto: Model;
   private readonly graph: Graph;
   private readonly others: readonly Graph[];
-  private readonly wholeModel: FreeAxesOptions['whole'];
-  private wholeConstants: Constants | null = null;
+  private readonly tables: NonNullable<FreeAxesOptions['tables']>;
   /** What stands in the place of constants. */
   private readonly shapes = new FreeShapes((axis) => this.place(axis));
 
-  constructor(models: readonly SizedModel[], { whole }: FreeAxesOptions) {
+  constructor(models: readonly SizedModel[], { tables = () => [] }: FreeAxesOptions) {
     this.models = models;
     const traced = tracedAt(models.map((m) => m.sizes));
     if (!traced) {
@@ -97,7 +96,7 @@ class AxisFreer {
     this.proto = fromBinary(ModelSchema, models[0]!.model.bytes);
     this.graph = this.proto.graph!;
     this.others = models.slice(1).map(({ model }) => fromBinary(ModelSchema, model.bytes).graph!);
-    this.wholeModel = whole;
+    this.tables = tables;
   }
 
   run(): EncodedModel {
@@ -210,23 +209,12 @@ class AxisFreer {
         this.replace(name, lengths);
         return false;
       }
-      const family = { name, dtype, blocks, whole: () => this.whole(name, dtype, i) };
+      const family = { name, dtype, blocks, tables: this.tables };
       if (!freeConstant(family, this.traced, this.shapes)) {
         this.refuse(`the constant ${name} ${sameShape ? 'depends on it' : 'has another shape'}`);
       }
       return false;
     });
-  }
-
-  /** A constant as it is at the largest sizes. */
-  private whole(name: string, dtype: DType, at: number): Block | null {
-    if (!this.wholeConstants && this.wholeModel) {
-      const model = this.wholeModel();
-      this.wholeConstants = new Constants(fromBinary(ModelSchema, model.bytes).graph!, model);
-    }
-    const found = this.wholeConstants?.list[at];
-    const fits = found?.name === name && found.dataType === onnxDType(dtype);
-    return fits ? this.wholeConstants!.block(at) : null;
   }
 
   /** Puts the shape `lengths` in the place of the constant `name`. */

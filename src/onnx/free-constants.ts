@@ -2,7 +2,7 @@
  * Constants that are others when the batch or the sequence is another, as operators of the sizes: tokens that
  * are repeated, positions that are counted, masks and classes of distances, rows of a table of positions.
  */
-import { type DType, hostTensor, sizeOf } from '../graph/index.js';
+import { type DType, type HostTensor, hostTensor, sizeOf } from '../graph/index.js';
 import type { FreeShapes } from './free-shapes.js';
 import { PREFIX } from './free-shapes.js';
 import { isFixed, type Length, lengthOf, type Traced } from './lengths.js';
@@ -13,8 +13,8 @@ export interface ConstantFamily {
   readonly name: string;
   readonly dtype: DType;
   readonly blocks: readonly Block[];
-  /** The constant at the largest sizes there are, where those are known. */
-  readonly whole: () => Block | null;
+  /** Tables that have an end. */
+  readonly tables: () => readonly HostTensor[];
 }
 
 type Numbers = Float32Array | Int32Array | BigInt64Array | Uint8Array;
@@ -187,20 +187,25 @@ function distances({ family, shapes, values, dims }: Fit): boolean {
 }
 
 /** The first rows of a table that has an end. */
-function firstRows({ family, shapes, dims }: Fit): boolean {
-  const { name, dtype, blocks } = family;
+function firstRows({ family, shapes, values, dims }: Fit): boolean {
+  const { name, dtype } = family;
   const free = [...dims.keys()].filter((i) => !isFixed(dims[i]!));
   const [axis] = free as [number];
   const outer = free.length === 1 && dims.slice(0, axis).every((l) => l.constant === 1);
-  const whole = outer ? family.whole() : null;
-  const data = whole && numbersOf(whole, dtype);
-  if (!data || whole.dims.length !== dims.length) return false;
-  const begins = ({ bytes }: Block) =>
-    bytes.length <= whole.bytes.length && sameBytes(bytes, whole.bytes.subarray(0, bytes.length));
-  if (!blocks.every(begins)) return false;
-  const table = shapes.constant(hostTensor(dtype, whole.dims, data), `${PREFIX}.whole.${name}`);
+  if (!outer) return false;
+  const begins = (table: HostTensor) =>
+    table.dtype === dtype &&
+    table.shape.length === dims.length &&
+    values.every((v) => v.length <= table.data.length && v.every((x, i) => x === table.data[i]));
+  // The table with the most rows is the whole one.
+  const [table] = family
+    .tables()
+    .filter(begins)
+    .sort((a, b) => b.data.length - a.data.length);
+  if (!table) return false;
+  const rows = shapes.constant(table, `${PREFIX}.table.${name}`);
   const ends = shapes.list([dims[axis]!]);
-  shapes.node('Slice', [table, shapes.ints([0]), ends, shapes.ints([axis])], {}, name);
+  shapes.node('Slice', [rows, shapes.ints([0]), ends, shapes.ints([axis])], {}, name);
   return true;
 }
 
