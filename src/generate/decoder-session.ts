@@ -82,8 +82,8 @@ export class DecoderSession {
   /**
    * Compiles the programs.
    * @param options.packed the step holds a copy of the weights, ordered as its products read them. Measured
-   *   with GPT-2 of the small size on two threads: 1.5 times as fast for one text, 2.6 times for four, for
-   *   three times the memory.
+   *   with GPT-2 of the small size on two threads: 25 instead of 39 ms a step for one text, 38 instead of 101
+   *   for four, in 1.4 instead of 0.7 GB.
    */
   static async open(
     engine: Engine,
