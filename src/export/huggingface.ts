@@ -1,12 +1,13 @@
 /** Trained classifiers as folders that other libraries load (Node). */
-import { mkdir, readdir } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import type { Engine } from '../engine/index.js';
-import { openCheckpointFolder, writeSafetensors, writeWhole } from '../io/index.node.js';
-import { isMarked, type KnownClassifier, type Loaders, layoutOf } from './layout.js';
-import { type CardFacts, modelCard } from './model-card.js';
+import { writeSafetensors, writeWhole } from '../io/index.node.js';
+import type { CardFacts } from './card-parts.js';
+import { exportFolder } from './export-folder.js';
+import { type KnownClassifier, type Loaders, layoutOf } from './layout.js';
+import { modelCard } from './model-card.js';
 import { exportOnnx } from './onnx.js';
-import { replaceFolder } from './replace-folder.js';
 import { writeJson, writeOnnx } from './write-onnx.js';
 
 /** Options of {@link exportHuggingFace}. */
@@ -25,14 +26,6 @@ export interface HuggingFaceExport {
   readonly files: readonly string[];
   /** Who loads it. */
   readonly loaders: Loaders;
-}
-
-async function isOurs(folder: string): Promise<boolean> {
-  try {
-    return isMarked(await (await openCheckpointFolder(folder)).json('config.json'));
-  } catch {
-    return false;
-  }
 }
 
 /**
@@ -75,11 +68,5 @@ export async function exportHuggingFace(
     const text = modelCard(basename(resolve(folder)), subject, card);
     await writeWhole(join(to, 'README.md'), [new TextEncoder().encode(text)]);
   };
-  const target = await replaceFolder(folder, fill, { isOurs, force });
-  const entries = await readdir(target, { recursive: true, withFileTypes: true });
-  const files = entries
-    .filter((e) => e.isFile())
-    .map((e) => join(e.parentPath, e.name).slice(target.length + 1))
-    .sort();
-  return { folder: target, files, loaders: layout.loaders };
+  return { ...(await exportFolder(folder, fill, force)), loaders: layout.loaders };
 }

@@ -1,3 +1,5 @@
 /** Exported models on disk (Node). */
 export * from './huggingface.js';
+export * from './huggingface-text.js';
 export { exportOnnxFile } from './write-onnx.js';
+export { exportTextOnnxFiles } from './write-text-onnx.js';

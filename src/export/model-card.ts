@@ -1,36 +1,18 @@
 /** The README of an exported model: what it is, where it comes from, how to use it. */
 import type { ImageConfig, ImagePreprocess } from '../models/index.js';
+import {
+  type CardFacts,
+  type CardHead,
+  fence,
+  frontMatter,
+  listedLabels,
+  metricsTable,
+  plain,
+  round,
+  training,
+} from './card-parts.js';
 import type { Loaders } from './layout.js';
 import { ONNX_INPUT } from './onnx.js';
-
-/** More labels than this are not listed. */
-const MAX_LISTED = 100;
-
-/** What a card tells of the training; what is not given is not told. */
-export interface CardFacts {
-  /** Heading; the name of the folder by default. */
-  readonly name?: string;
-  /** What training started from. */
-  readonly base?: {
-    /** `org/name` on the hub, or what the person called it. */
-    readonly name: string;
-    /** Its licence, as the hub writes it (`apache-2.0`), if it is known. */
-    readonly license?: string;
-  };
-  /** Licence of this model; the base's by default. */
-  readonly license?: string;
-  /** How it was trained, such as `fine-tune`. */
-  readonly method?: string;
-  readonly data?: {
-    readonly name: string;
-    readonly trainingSamples?: number;
-    readonly validationSamples?: number;
-  };
-  /** Values on the validation data by the field's names, such as `accuracy`. */
-  readonly metrics?: Readonly<Record<string, number>>;
-  /** Command that trains it again. */
-  readonly command?: string;
-}
 
 /** What the card is about. */
 export interface CardSubject {
@@ -41,52 +23,18 @@ export interface CardSubject {
   readonly source: { readonly paper: string; readonly code: string };
 }
 
-/** Text from outside, safe in a line of Markdown. */
-function plain(text: string): string {
-  return text.replace(/\s+/g, ' ').replace(/[\\`*_{}[\]<>|#~]/g, '\\$&');
-}
-
-/** Text from outside as inline code. */
-function code(text: string): string {
-  return `\`${text.replace(/\s+/g, ' ').replace(/`/g, "'")}\``;
-}
-
-/** JSON's strings and numbers are YAML too. */
-const yaml = JSON.stringify;
-
-const round = (v: number) => Number(v.toPrecision(6));
-
-function frontMatter(name: string, { loaders }: CardSubject, facts: CardFacts): string {
-  const { base, data, metrics = {} } = facts;
-  const license = facts.license ?? base?.license;
-  const known = license !== undefined && /^[a-z0-9][a-z0-9.-]*$/.test(license);
-  const library = loaders.transformers ? 'transformers' : loaders.timm ? 'timm' : 'graftml';
-  const tags = ['image-classification', 'graft', 'onnx'];
-  if (loaders.transformersJs) tags.push('transformers.js');
-  const results = Object.entries(metrics);
-  return [
-    '---',
-    `library_name: ${library}`,
-    'pipeline_tag: image-classification',
-    ...(known ? [`license: ${license}`] : []),
-    ...(license && !known ? ['license: other', `license_name: ${yaml(license)}`] : []),
-    ...(base && /^[\w.-]+\/[\w.-]+$/.test(base.name) && !base.name.startsWith('graft/')
-      ? [`base_model: ${base.name}`]
-      : []),
-    `tags: [${tags.map((t) => yaml(t)).join(', ')}]`,
-    ...(results.length && data
-      ? [
-          'model-index:',
-          `- name: ${yaml(name)}`,
-          '  results:',
-          '  - task: {type: image-classification}',
-          `    dataset: {name: ${yaml(data.name)}, type: imagefolder}`,
-          '    metrics:',
-          ...results.map(([type, value]) => `    - {type: ${yaml(type)}, value: ${round(value)}}`),
-        ]
-      : []),
-    '---',
-  ].join('\n');
+function head({ loaders }: CardSubject): CardHead {
+  return {
+    library: loaders.transformers ? 'transformers' : loaders.timm ? 'timm' : 'graftml',
+    pipeline: 'image-classification',
+    dataType: 'imagefolder',
+    tags: [
+      'image-classification',
+      'graft',
+      'onnx',
+      ...(loaders.transformersJs ? ['transformers.js'] : []),
+    ],
+  };
 }
 
 /** The steps from a picture to pixels, in words. */
@@ -105,31 +53,6 @@ export function preprocessSteps(p: ImagePreprocess): string[] {
     `order the axes as [batch, ${p.mean.length === 3 ? 'red green blue' : 'channels'}, height, width], float32`,
   ];
 }
-
-function training(facts: CardFacts): string[] {
-  const { base, data, method, command } = facts;
-  const license = facts.license ?? base?.license;
-  const samples = [
-    data?.trainingSamples === undefined ? '' : `${data.trainingSamples} to train on`,
-    data?.validationSamples === undefined ? '' : `${data.validationSamples} to validate with`,
-  ].filter(Boolean);
-  const from = base?.license ? ` (${plain(base.license)})` : '';
-  return [
-    ...(base ? [`- Base: ${plain(base.name)}${from}`] : []),
-    `- Licence: ${license ? plain(license) : 'not known; find out what the base and the data allow before you publish this model'}`,
-    ...(data
-      ? [`- Data: ${plain(data.name)}${samples.length ? `, ${samples.join(', ')}` : ''}`]
-      : []),
-    ...(method ? [`- Method: ${plain(method)}`] : []),
-    ...(command ? [`- Trained by: ${code(command)}`] : []),
-  ];
-}
-
-const fence = (language: string, lines: readonly string[]) => [
-  `\`\`\`${language}`,
-  ...lines,
-  '```',
-];
 
 function usage({ loaders, preprocess, modelType, config, source }: CardSubject): string[] {
   const { channels } = config;
@@ -199,11 +122,8 @@ export function modelCard(name: string, subject: CardSubject, facts: CardFacts =
   const { config, modelType, preprocess, source } = subject;
   const { labels } = config;
   const heading = facts.name ?? name;
-  const listed = labels.slice(0, MAX_LISTED).map(plain).join(', ');
-  const more = labels.length - MAX_LISTED;
-  const metrics = Object.entries(facts.metrics ?? {});
   return [
-    frontMatter(heading, subject, facts),
+    frontMatter(heading, head(subject), facts),
     '',
     `# ${plain(heading)}`,
     '',
@@ -211,17 +131,8 @@ export function modelCard(name: string, subject: CardSubject, facts: CardFacts =
     '',
     ...training(facts),
     '',
-    `Classes: ${listed}${more > 0 ? ` and ${more} more, see config.json` : ''}.`,
-    ...(metrics.length
-      ? [
-          '',
-          '## Metrics',
-          '',
-          '| metric | value |',
-          '| --- | --- |',
-          ...metrics.map(([k, v]) => `| ${plain(k)} | ${round(v)} |`),
-        ]
-      : []),
+    listedLabels(labels),
+    ...metricsTable(facts),
     '',
     '## Use',
     '',

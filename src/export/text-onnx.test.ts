@@ -161,9 +161,7 @@ function onwards(results: Values): Values {
 describe('a decoder gives the words of a whole text, and then word by word:', () => {
   test.each(textGoldenNames().filter((name) => name.includes('causal-lm')))('%s', async (name) => {
     const source = await sourceOf(name);
-    const [{ model }] = (await exportTextOnnx(await testEngine(), source)) as [
-      { model: EncodedModel },
-    ];
+    const { model } = (await exportTextOnnx(await testEngine(), source))[0]!;
     const run = await plain(model);
     for (const [salt, lengths] of LENGTHS.entries()) {
       const { input_ids: ids, attention_mask: mask } = texts(lengths, source, salt) as {

@@ -1,12 +1,12 @@
 /** A run's model for other programs: `graft export`. */
 import { stat } from 'node:fs/promises';
-import { basename, extname, join, resolve } from 'node:path';
+import { extname, join, resolve } from 'node:path';
 import { ConfigError, IoError } from '../errors.js';
-import type { CardFacts } from '../export/index.js';
 import { exportHuggingFace, exportOnnxFile } from '../export/index.node.js';
 import { loadRunModel } from './apply.js';
+import { cardFacts, loadersNote } from './card-facts.js';
 import { openEngine } from './engine.js';
-import { RunFolder, type RunRecord } from './run-folder.js';
+import { RunFolder } from './run-folder.js';
 
 /** What an export becomes. */
 export type ExportKind = 'onnx' | 'huggingface';
@@ -30,26 +30,13 @@ export interface RunExport {
   readonly note: string;
 }
 
-function cardOf({ choices, data, model, result, command }: RunRecord): CardFacts {
-  const license = model.source?.license;
-  return {
-    base: { name: choices.base, ...(license ? { license } : {}) },
-    method: choices.method,
-    data: {
-      name: basename(choices.data),
-      trainingSamples: data.train,
-      validationSamples: data.valid,
-    },
-    metrics: result?.metrics ?? {},
-    command,
-  };
-}
-
 /**
  * Exports the model of a run that has ended.
  * @throws IoError `exists` when something else lies where it is to be written
  */
 export async function exportRun(run: string, options: ExportOptions): Promise<RunExport> {
+  const { isTextRun } = await import('./text/open-run.js');
+  if (await isTextRun(run)) return (await import('./text/export.js')).exportTextRun(run, options);
   const { to, force = false } = options;
   const out = resolve(options.out);
   const engine = await openEngine({});
@@ -77,14 +64,8 @@ export async function exportRun(run: string, options: ExportOptions): Promise<Ru
     );
   }
   const { folder, files, loaders } = await exportHuggingFace(out, engine, loaded, {
-    card: cardOf(record),
+    card: cardFacts(record),
     force,
   });
-  const readers = [
-    loaders.transformers && `transformers (${loaders.transformers})`,
-    loaders.timm && `timm (${loaders.timm})`,
-    loaders.transformersJs && 'transformers.js',
-    'ONNX Runtime (onnx/model.onnx)',
-  ].filter((r) => typeof r === 'string');
-  return { run, to, out: folder, files, note: `loads in ${readers.join(', ')}` };
+  return { run, to, out: folder, files, note: loadersNote(loaders, ['onnx/model.onnx']) };
 }

@@ -1,0 +1,105 @@
+/** Trained text models as folders that other libraries load (Node). */
+import { mkdir } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import type { Tokenizer } from '../data/index.js';
+import type { Engine } from '../engine/index.js';
+import { writeSafetensors, writeWhole } from '../io/index.node.js';
+import {
+  configText,
+  type LoadedTextModel,
+  type RawConfig,
+  textCheckpointOf,
+} from '../models/index.js';
+import { exportFolder } from './export-folder.js';
+import type { HuggingFaceExport, HuggingFaceExportOptions } from './huggingface.js';
+import { MARK } from './layout.js';
+import { inTransformersJs, textCard } from './text-card.js';
+import { exportTextOnnx } from './text-onnx.js';
+import { writeJson, writeOnnx } from './write-onnx.js';
+import { writeTokenizer } from './write-text-onnx.js';
+
+/** A text model with its tokenizer. */
+export interface TextSource
+  extends Pick<
+    LoadedTextModel,
+    'definition' | 'config' | 'headName' | 'head' | 'model' | 'weights' | 'raw'
+  > {
+  readonly tokenizer: Tokenizer;
+}
+
+/** Options of {@link exportHuggingFaceText}. */
+export interface TextExportOptions extends HuggingFaceExportOptions {
+  /** The task it was trained for, such as `summarization`, where it says more than the head. */
+  readonly task?: string;
+}
+
+/** Which tokens begin, end and fill a text that is made up: `generation_config.json`. */
+function generation({ config }: TextSource): RawConfig {
+  const { bosToken, eosTokens, padToken, decoderStartToken } = config;
+  const given = Object.entries({
+    bos_token_id: bosToken,
+    eos_token_id: eosTokens.length > 1 ? eosTokens : (eosTokens[0] ?? null),
+    pad_token_id: padToken,
+    decoder_start_token_id: decoderStartToken,
+  });
+  return Object.fromEntries(given.filter(([, id]) => id !== null));
+}
+
+/**
+ * Writes a text model as a folder in Hugging Face's layout: `config.json`, `model.safetensors`, the
+ * tokenizer's files, a model card, and ONNX models in `onnx/`, so that Python's transformers and, where it has
+ * the class, transformers.js load it. It appears whole or not at all.
+ * @throws IoError with code `exists` when the folder holds something else
+ * @example
+ * const { folder } = await exportHuggingFaceText('out/reviews', engine, { ...loaded, tokenizer });
+ */
+export async function exportHuggingFaceText(
+  folder: string,
+  engine: Engine,
+  source: TextSource,
+  { card = {}, force = false, task }: TextExportOptions = {},
+): Promise<HuggingFaceExport> {
+  const { definition, headName, head, config, tokenizer } = source;
+  const license = card.license ?? card.base?.license;
+  const models = await exportTextOnnx(engine, source, {
+    metadata: { ...(card.base && { base: card.base.name }), ...(license && { license }) },
+  });
+  const checkpoint = textCheckpointOf(source);
+  const fill = async (to: string) => {
+    await mkdir(join(to, 'onnx'));
+    const beside: string[] = [];
+    for (const { file, model } of models) {
+      const { external } = await writeOnnx(join(to, 'onnx', file), model);
+      if (external) beside.push(file);
+    }
+    const written = {
+      ...checkpoint.config,
+      ...MARK,
+      // How transformers.js is told to fetch the weights beside a model.
+      ...(beside.length > 0 && {
+        'transformers.js_config': {
+          use_external_data_format: Object.fromEntries(beside.map((file) => [file, true])),
+        },
+      }),
+    };
+    await writeWhole(join(to, 'config.json'), [new TextEncoder().encode(configText(written))]);
+    if (headName === 'causal-lm' || headName === 'seq2seq-lm') {
+      await writeJson(join(to, 'generation_config.json'), generation(source));
+    }
+    await writeTokenizer(to, tokenizer);
+    await writeSafetensors(join(to, 'model.safetensors'), checkpoint.tensors, { format: 'pt' });
+    const subject = { definition, headName, config, onnx: models.map((m) => m.file) };
+    const text = textCard(
+      basename(resolve(folder)),
+      { ...subject, ...(task === undefined ? {} : { task }) },
+      card,
+    );
+    await writeWhole(join(to, 'README.md'), [new TextEncoder().encode(text)]);
+  };
+  const loaders = {
+    transformers: head.architecture,
+    timm: null,
+    transformersJs: inTransformersJs(definition, headName),
+  };
+  return { ...(await exportFolder(folder, fill, force)), loaders };
+}
