@@ -74,7 +74,7 @@ function blocksOf(
   part: string,
 ): TokenBlock[] {
   const room = length - wrap.before.length - wrap.after.length;
-  const end = tokenizer.special.eos ?? specialToken(tokenizer, 'sep');
+  const end = documentEnd(tokenizer);
   const documents = texts.map(({ text }) => tokenizer.ids(text, { addSpecialTokens: false }));
   return [...packBlocks(documents, { length: room, end })].map(({ ids, weights }, i) => {
     // What fills the last block is no text.
@@ -86,33 +86,54 @@ function blocksOf(
   });
 }
 
+/** The task of a language model, and what stands around each block of text. */
+export interface LanguageTask {
+  readonly task: TextTask<TokenBlock, null>;
+  readonly before: readonly number[];
+  readonly after: readonly number[];
+}
+
+/** @throws ConfigError when the tokenizer lacks what the objective needs */
+export function languageTask(
+  { objective }: Pick<FitChoices, 'objective'>,
+  { definition, tokenizer, config }: TextBase,
+): LanguageTask {
+  const chosen = objective ?? (definition.kind === 'decoder' ? 'clm' : 'mlm');
+  if (chosen === 'clm') return { task: causalLanguageModeling(), before: [], after: [] };
+  const { cls, sep } = tokenizer.special;
+  const task = maskedLanguageModeling({
+    maskToken: specialToken(tokenizer, 'mask'),
+    vocabularySize: Math.min(tokenizer.vocabularySize, config.vocabularySize),
+    specialTokens: new Set(Object.values(tokenizer.special)),
+  });
+  return {
+    task,
+    before: cls === undefined ? [] : [cls],
+    after: sep === undefined ? [] : [sep],
+  };
+}
+
+/** What ends a document among others. */
+export function documentEnd({ special }: Tokenizer): number {
+  const end = special.eos ?? special.sep;
+  if (end !== undefined) return end;
+  throw new ConfigError('The tokenizer has neither an eos nor a sep token to end a document with.');
+}
+
 function planLanguage(
   { train, valid, test }: TextParts<PlainText>,
   choices: FitChoices,
-  { definition, tokenizer, config }: TextBase,
+  base: TextBase,
   maxTokens: number,
 ): TextPlan {
-  const objective = choices.objective ?? (definition.kind === 'decoder' ? 'clm' : 'mlm');
-  const causal = objective === 'clm';
-  const { cls, sep } = tokenizer.special;
-  const wrap = {
-    before: !causal && cls !== undefined ? [cls] : [],
-    after: !causal && sep !== undefined ? [sep] : [],
-  };
+  const { task, ...wrap } = languageTask(choices, base);
   const made = (texts: readonly PlainText[], part: string) =>
-    blocksOf(texts, tokenizer, maxTokens, wrap, part);
+    blocksOf(texts, base.tokenizer, maxTokens, wrap, part);
   const parts = {
     train: made(train, 'train'),
     valid: made(valid, 'valid'),
     test: made(test, 'test'),
   };
-  if (causal) return planOf(causalLanguageModeling(), parts, 'blocks');
-  const specialTokens = new Set(Object.values(tokenizer.special));
-  const task = maskedLanguageModeling({
-    maskToken: specialToken(tokenizer, 'mask'),
-    vocabularySize: Math.min(tokenizer.vocabularySize, config.vocabularySize),
-    specialTokens,
-  });
   return planOf(task, parts, 'blocks');
 }
 

@@ -1,52 +1,19 @@
 /** Texts and a text base as the workload of a run. */
 import { readTextDataset } from '../../data/index.node.js';
 import { DataError } from '../../errors.js';
-import { type LoadedTextModel, writeTextConfig } from '../../models/index.js';
-import { initialize, type Weights } from '../../nn/index.js';
 import type { TaskDefinition } from '../../tasks/index.js';
 import type { FitChoices } from '../options.js';
 import { leftOutText } from '../summary.js';
-import type { PreparedNetwork, Workload, WorkloadContext } from '../workload.js';
+import type { Workload, WorkloadContext } from '../workload.js';
 import { loadHead, openTextBase, tokenLimit } from './base.js';
 import { textDataRecord } from './data-record.js';
+import { networkOf } from './network.js';
 import { planText } from './plan.js';
 import { predictTextPart } from './predictions.js';
 import { writeTextReport } from './report.js';
 import { saveTextModel } from './save-model.js';
+import { isStreamed, openStreamedWorkload } from './streamed-workload.js';
 import { streamsOf } from './streams.js';
-
-/** Layers of a trunk, as groups of layers call them: `bert.encoder.layer.3`. */
-const LAYER = /\.\d+$/;
-
-/** Draws the weights of the upper layers of the trunk anew: Zhang et al., "Revisiting few-sample BERT", 2021. */
-function reinitialised({ model, weights }: LoadedTextModel, layers: number, seed: number): Weights {
-  const chosen = model
-    .layerGroups()
-    .filter((group) => LAYER.test(group))
-    .slice(-layers);
-  const isChosen = (path: string) => chosen.some((group) => path.startsWith(`${group}.`));
-  return new Map([...weights, ...initialize(model, seed, isChosen)]);
-}
-
-function networkOf(
-  loaded: LoadedTextModel,
-  { seed, reinitLayers = 0 }: FitChoices,
-  fresh: boolean,
-): PreparedNetwork {
-  const { definition, config, headName, head, model, untrained } = loaded;
-  const isHead = (path: string) => head.parameters?.test(path) ?? false;
-  const kept = reinitLayers > 0 ? reinitialised(loaded, reinitLayers, seed) : loaded.weights;
-  return {
-    model,
-    weights: fresh ? initialize(model, seed) : kept,
-    structure: `${definition.modelType}:${headName}:${JSON.stringify(writeTextConfig(definition, headName, config))}`,
-    isHead,
-    hasRole: (path, role) =>
-      role === 'head' ? isHead(path) : (definition.roles[role]?.test(path) ?? false),
-    modality: 'text',
-    headTrained: untrained.length === 0,
-  };
-}
 
 type TextStreams = ReturnType<typeof streamsOf>;
 
@@ -81,6 +48,9 @@ export async function openTextWorkload(
     signal?.throwIfAborted();
     listener({ type: 'download', file, bytes, total });
   });
+  if (await isStreamed(asked, taskKnown)) {
+    return openStreamedWorkload(asked, base, { engine, listener, signal });
+  }
   const dataset = await readTextDataset(asked.data, {
     ...(asked.valid === undefined ? {} : { valid: asked.valid }),
     ...(taskKnown && asked.task !== 'image-classification' ? { task: asked.task } : {}),

@@ -1,0 +1,88 @@
+/** Language modelling from a file that is read piece by piece. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { testEngine } from '../../../test/support/engine.js';
+import { temporaryFolder } from '../../../test/support/pictures.js';
+import { writeTinyTextBase } from '../../../test/support/tiny-text-base.js';
+import { type FitChoices, fitDefaults } from '../options.js';
+import { openTextFolder } from './base.js';
+import { isStreamed, openStreamedWorkload } from './streamed-workload.js';
+
+const { path: root, remove } = temporaryFolder();
+afterAll(remove);
+const file = join(root, 'lines.txt');
+const words = ['ann', 'saw', 'the', 'dull', 'film', 'today', 'bob', 'left'];
+const lines = Array.from(
+  { length: 300 },
+  (_, i) => `${words[i % 8]} ${words[(i * 3) % 8]} ${words[(i * 5 + 1) % 8]} film`,
+);
+
+const choices: FitChoices = {
+  ...fitDefaults('language-modeling'),
+  data: file,
+  batch: 4,
+  maxLength: 16,
+  valid: 0.1,
+};
+
+beforeAll(async () => {
+  process.env.TMPDIR = root; // where the token files go
+  writeFileSync(file, lines.join('\n'));
+  await writeTinyTextBase(join(root, 'gpt2'), lines, 'gpt2');
+  await writeTinyTextBase(join(root, 'bert'), lines, 'bert');
+});
+
+async function open(base: string) {
+  const opened = await openTextFolder(join(root, base));
+  const context = { engine: await testEngine(), listener: () => {} };
+  return {
+    opened,
+    workload: await openStreamedWorkload(choices, opened, { ...context, signal: undefined }),
+  };
+}
+
+test('only a large file whose task was named is streamed', async () => {
+  expect(await isStreamed(choices, true, 100)).toBe(true);
+  expect(await isStreamed(choices, true)).toBe(false);
+  expect(await isStreamed(choices, false, 100)).toBe(false);
+  expect(await isStreamed({ ...choices, task: 'translation' }, true, 100)).toBe(false);
+});
+
+test.each(['gpt2', 'bert'])(
+  '%s: every block once in a pass, in another order in the next',
+  async (base) => {
+    const { opened, workload } = await open(base);
+    const streams = await workload.streams();
+    try {
+      const { train } = streams;
+      const passes: string[][] = [];
+      for (const epoch of [0, 1, 0]) {
+        const seen: number[] = [];
+        for await (const { feeds, indices } of train.read({ epoch, training: true })) {
+          expect(feeds.input_ids!.shape).toEqual([4, 16]);
+          seen.push(...indices.filter((i) => i >= 0));
+        }
+        expect([...seen].sort((a, b) => a - b)).toEqual([...Array(train.samples).keys()]);
+        passes.push(seen.map(String));
+      }
+      expect(passes[0]).toEqual(passes[2]);
+      expect(passes[0]).not.toEqual(passes[1]);
+      // Read in order, the blocks are the text.
+      if (base !== 'gpt2') return;
+      const ids: number[] = [];
+      for await (const { feeds, indices } of train.read({ epoch: 0, training: false })) {
+        const rows = indices.filter((i) => i >= 0).length;
+        ids.push(...(feeds.input_ids!.data as Int32Array).subarray(0, rows * 16));
+      }
+      const text = opened.tokenizer.decode(ids, { skipSpecialTokens: true });
+      const all = lines.join('').replaceAll(' ', '');
+      expect(all.startsWith(text.replaceAll(' ', ''))).toBe(true);
+      expect(workload.data.train + workload.data.valid).toBe(
+        Math.floor((lines.flatMap((l) => opened.tokenizer.ids(l)).length + lines.length) / 16),
+      );
+    } finally {
+      await streams.close();
+    }
+  },
+);

@@ -1,0 +1,157 @@
+/** Text that is larger than memory as a stream of blocks: its tokens lie in a file, batches are read from it. */
+import { createHash, randomUUID } from 'node:crypto';
+import { rename, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Tokenizer } from '../../data/index.js';
+import {
+  createTokenFile,
+  openTokenFile,
+  streamTexts,
+  type TokenFile,
+} from '../../data/index.node.js';
+import { DataError } from '../../errors.js';
+import type { TextPlace, TextTask, TokenBlock } from '../../tasks/index.js';
+import type { ReadOptions, StreamBatch } from '../../train/index.js';
+import { KeyedRandom } from '../../util/index.js';
+import type { NamedStream } from '../workload.js';
+
+/** Texts as one file of tokens, with what stands for their content. */
+export interface TokenizedTexts {
+  /** Path of the token file. */
+  readonly path: string;
+  readonly tokens: number;
+  readonly fingerprint: string;
+}
+
+/**
+ * Writes the tokens of all texts at `path`, each document with `end` behind it, into a file of the system's
+ * temporary folder. It is found again as long as texts (by name, size and time of change) and tokenizer are the same.
+ * @param progress bytes read, and all
+ * @throws DataError when there is no text
+ */
+export async function tokenizedTexts(
+  path: string,
+  tokenizer: Tokenizer,
+  end: number,
+  progress: (done: number, total: number) => void,
+): Promise<TokenizedTexts> {
+  const { size, mtimeMs } = await stat(path);
+  const key = createHash('sha256')
+    .update(JSON.stringify([path, size, mtimeMs, end, ...tokenizer.files()]))
+    .digest('hex')
+    .slice(0, 32);
+  const place = join(tmpdir(), `graft-tokens-${key}`);
+  if (!(await stat(place).catch(() => null))) {
+    const beside = `${place}.${randomUUID()}`;
+    const writer = await createTokenFile(beside, { vocabulary: tokenizer.vocabularySize });
+    try {
+      for await (const text of streamTexts(path, { progress })) {
+        await writer.append([...tokenizer.ids(text, { addSpecialTokens: false }), end]);
+      }
+      await writer.finish();
+      await rename(beside, place);
+    } catch (error) {
+      await writer.discard().catch(() => {});
+      await rm(beside, { force: true });
+      throw error;
+    }
+  }
+  const { tokens, close } = await openTokenFile(place);
+  await close();
+  if (tokens > 0) return { path: place, tokens, fingerprint: key };
+  throw new DataError(`There is no text in ${path}.`, { path }, { code: 'no-data' });
+}
+
+/** What the blocks of a stream are made of. */
+export interface BlockStreamOptions {
+  readonly task: TextTask<TokenBlock, null>;
+  readonly file: TokenFile;
+  /** Stands for what is in the file. */
+  readonly fingerprint: string;
+  /** Blocks of the file that belong to this part. */
+  readonly first: number;
+  readonly count: number;
+  /** Tokens of a block, special ones included. */
+  readonly tokens: number;
+  /** Special tokens around each block. */
+  readonly before: readonly number[];
+  readonly after: readonly number[];
+  readonly batchSize: number;
+  readonly padToken: number;
+  readonly inputs: readonly string[];
+  readonly seed: number;
+  readonly part: string;
+}
+
+/** Tokens of text in a block. */
+export function roomOf({
+  tokens,
+  before,
+  after,
+}: Pick<BlockStreamOptions, 'tokens' | 'before' | 'after'>): number {
+  return tokens - before.length - after.length;
+}
+
+/** Blocks of a token file; only the batch at hand is in memory. */
+export class BlockStream implements NamedStream {
+  readonly samples: number;
+  readonly batchSize: number;
+  readonly truth: readonly null[];
+  readonly ids: readonly string[];
+  readonly fingerprint: string;
+  private readonly options: BlockStreamOptions;
+
+  constructor(options: BlockStreamOptions) {
+    const { count, part, fingerprint, batchSize } = options;
+    this.options = options;
+    this.samples = count;
+    this.batchSize = batchSize;
+    this.truth = new Array<null>(count).fill(null);
+    this.ids = Array.from({ length: count }, (_, i) => `${part}, block ${i + 1}`);
+    this.fingerprint = `${fingerprint}:${part}:${options.tokens}:${count}`;
+  }
+
+  async *read({ epoch, from = 0, training }: ReadOptions): AsyncGenerator<StreamBatch> {
+    const { seed } = this.options;
+    const key = KeyedRandom.of(seed).fold('blocks').fold(epoch);
+    const order = training ? key.permutation(this.samples) : null;
+    for (let start = from * this.batchSize; start < this.samples; start += this.batchSize) {
+      const indices = Array.from({ length: this.batchSize }, (_, i) => {
+        const at = start + i;
+        return at < this.samples ? (order?.[at] ?? at) : -1;
+      });
+      yield this.batch(indices, training ? key : null);
+    }
+  }
+
+  labelFeeds(): never {
+    // Language models have no head of their own that could run on kept features.
+    throw new Error('BlockStream: blocks have no labels apart from their words.');
+  }
+
+  private async batch(
+    indices: readonly number[],
+    random: KeyedRandom | null,
+  ): Promise<StreamBatch> {
+    const { task, file, first, tokens, before, after, padToken, inputs } = this.options;
+    const room = roomOf(this.options);
+    const rows = await Promise.all(
+      indices.map(async (i) => {
+        if (i < 0) return null;
+        const start = (first + i) * room;
+        const own = await file.read(start, Math.min(room, file.tokens - start));
+        const ids = Int32Array.from([...before, ...own, ...after]);
+        return { ids, typeIds: null, labels: ids, truncated: 0 };
+      }),
+    );
+    const place: TextPlace = {
+      tokens,
+      decoderTokens: 0,
+      padToken,
+      inputs,
+      random: random && ((row) => random.fold(indices[row]!)),
+    };
+    return { feeds: { ...task.inputs(rows, place), ...task.targets(rows, place) }, indices };
+  }
+}
