@@ -87,7 +87,7 @@ export function fitArguments(
 }
 
 /** Runs a command of graft as a user would; the end of what it says is in the error when it fails. */
-function graft(args: readonly string[]): Promise<void> {
+export function graft(args: readonly string[]): Promise<void> {
   const child = spawn(process.execPath, [join(root, 'bin/graft.mjs'), ...args, '--json'], {
     stdio: ['ignore', 'ignore', 'pipe'],
   });

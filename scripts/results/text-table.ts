@@ -1,6 +1,7 @@
 /** From runs on texts to rows, and to the table of docs/results.md. */
 import { type TransferGain, transferGain } from '../../src/metrics/index.js';
 import type { Cell } from './cells.js';
+import type { CurvePoint } from './text-curves.js';
 import type { TextSet } from './text-sets.js';
 import {
   deviation,
@@ -45,6 +46,56 @@ export function textRow(comparison: TextComparison): ResultRow {
     unit: set.metric,
     note: `peer: from scratch, same passes; ${VERDICTS[verdict]}; frozen ${spreadOf(of(frozen, set))}; deviation over seeds ${short(deviation(a))} and ${short(deviation(b))}`,
   };
+}
+
+/** A row of `--json` for a point of a curve. */
+export function curveRow({ curve, samples, transfer, scratch }: CurvePoint): ResultRow {
+  const values = (cells: readonly Cell[]) => cells.map((c) => c.metrics[curve.metric]!);
+  const [a, b] = [values(transfer), values(scratch)];
+  const { gain, low, high, verdict } = curveGain(a, b, curve.better);
+  return {
+    name: `${curve.name}, ${samples} samples`,
+    ours: mean(a),
+    peer: mean(b),
+    ratio: gain,
+    spread: Number.isFinite(low) ? [low, high] : null,
+    goal: 0,
+    unit: curve.metric as ResultRow['unit'],
+    note: `peer: from scratch, same passes; ${VERDICTS[verdict]}`,
+  };
+}
+
+/** A gain above zero is always for the source. */
+function curveGain(a: readonly number[], b: readonly number[], better: 'higher' | 'lower') {
+  return better === 'higher' ? transferGain(a, b) : transferGain(b, a);
+}
+
+/** Curves for people: a line a number of samples. */
+export function curveMarkdown(points: readonly CurvePoint[]): string {
+  const lines = points.map((point) => {
+    const { curve, samples, transfer, scratch } = point;
+    const values = (cells: readonly Cell[]) => cells.map((c) => c.metrics[curve.metric]!);
+    const [a, b] = [values(transfer), values(scratch)];
+    const { verdict } = curveGain(a, b, curve.better);
+    const digits = (v: readonly number[]) =>
+      `${mean(v).toFixed(1)}${v.length > 1 ? ` ± ${deviation(v).toFixed(1)}` : ''}`;
+    return [
+      curve.name,
+      `${samples}`,
+      curve.metric,
+      digits(a),
+      digits(b),
+      VERDICTS[verdict],
+      `${seconds(transfer)} / ${seconds(scratch)}`,
+    ];
+  });
+  return [
+    ['transfer', 'samples', 'metric', 'after the source', 'from scratch', 'the source', 's'],
+    new Array<string>(7).fill('---'),
+    ...lines,
+  ]
+    .map((cells) => `| ${cells.join(' | ')} |`)
+    .join('\n');
 }
 
 /** The table for people. */

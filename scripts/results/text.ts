@@ -15,8 +15,15 @@ import { parseArgs } from 'node:util';
 import { writeTable } from '../../bench/harness.js';
 import { type Cell, type CellKey, fingerprint, fitArguments, KeptCells, runCell } from './cells.js';
 import { codeVersion } from './code-version.js';
+import { CURVES, type CurvePoint, runCurve } from './text-curves.js';
 import { METHODS, SEEDS, TEXT_SETS, type TextMethod, type TextSet } from './text-sets.js';
-import { type TextComparison, textMarkdown, textRow } from './text-table.js';
+import {
+  curveMarkdown,
+  curveRow,
+  type TextComparison,
+  textMarkdown,
+  textRow,
+} from './text-table.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const { values: options } = parseArgs({
@@ -109,9 +116,10 @@ async function compare(
   return tuned && frozen && scratch && { set, base: name, real, tuned, frozen, scratch };
 }
 
-const asked = (set: TextSet) => set.name.includes(options.only.toLowerCase());
-if (!TEXT_SETS.some(asked)) {
-  throw new Error(`--only ${options.only}: there are ${TEXT_SETS.map((s) => s.name).join(', ')}.`);
+const asked = ({ name }: { readonly name: string }) => name.includes(options.only.toLowerCase());
+if (![...TEXT_SETS, ...CURVES].some(asked)) {
+  const names = [...TEXT_SETS, ...CURVES].map((s) => s.name);
+  throw new Error(`--only ${options.only}: there are ${names.join(', ')}.`);
 }
 const all: TextComparison[] = [];
 for (const set of TEXT_SETS) {
@@ -119,6 +127,11 @@ for (const set of TEXT_SETS) {
     const comparison = await compare(set, base, asked(set));
     if (comparison) all.push(comparison);
   }
+}
+const points: CurvePoint[] = [];
+for (const curve of CURVES.filter(asked)) {
+  const bases = join(root, '.cache/results/text-bases');
+  points.push(...(await runCurve(curve, { data, kept, bases, code, seeds: SEEDS, known })));
 }
 if (options.write) {
   const threads = all[0]?.tuned[0]?.threads ?? 0;
@@ -129,9 +142,11 @@ if (options.write) {
     '',
   ];
   const file = new URL('../../docs/results.md', import.meta.url);
-  writeTable(file, 'text', `\n${head.join('\n')}\n${textMarkdown(all)}\n`);
+  const curves = points.length ? `\n${curveMarkdown(points)}\n` : '';
+  writeTable(file, 'text', `\n${head.join('\n')}\n${textMarkdown(all)}\n${curves}`);
   console.error(`written to ${basename(relative(process.cwd(), fileURLToPath(file)))}`);
 }
 const shown = all.filter(({ set }) => asked(set));
-if (options.json) console.log(JSON.stringify({ rows: shown.map(textRow) }));
-else console.log(textMarkdown(shown));
+if (options.json)
+  console.log(JSON.stringify({ rows: [...shown.map(textRow), ...points.map(curveRow)] }));
+else console.log([textMarkdown(shown), curveMarkdown(points)].join('\n\n'));
