@@ -15,6 +15,7 @@ import type { BertConfig } from './bert-config.js';
 import { TextTrunk } from './headed-text-model.js';
 import { hiddenAct } from './hidden-act.js';
 import type { BatchTensors } from './network.js';
+import { firstToken } from './pick-token.js';
 import { startText } from './start.js';
 import { batchTensor, TEXT_INPUTS } from './text-model.js';
 
@@ -116,11 +117,12 @@ class Attention extends Module {
     return this.over(x, null, context);
   }
 
-  over(x: Tensor, bias: Tensor | null, context: Context): Tensor {
+  /** @param asked the tokens of `x` that are asked for */
+  over(x: Tensor, bias: Tensor | null, context: Context, asked = x): Tensor {
     const { query, key, value } = this.self;
-    const inputs = { query: query.forward(x), key: key.forward(x), value: value.forward(x) };
+    const inputs = { query: query.forward(asked), key: key.forward(x), value: value.forward(x) };
     const options = { heads: this.heads, bias, dropout: this.rate };
-    return this.output.around(attend(inputs, options, context), x, context);
+    return this.output.around(attend(inputs, options, context), asked, context);
   }
 }
 
@@ -155,8 +157,9 @@ class Layer extends Module {
     return this.over(x, null, context);
   }
 
-  over(x: Tensor, bias: Tensor | null, context: Context): Tensor {
-    const y = this.attention.over(x, bias, context);
+  /** @param asked the tokens of `x` that are asked for */
+  over(x: Tensor, bias: Tensor | null, context: Context, asked = x): Tensor {
+    const y = this.attention.over(x, bias, context, asked);
     return this.output.around(this.intermediate.forward(y), y, context);
   }
 }
@@ -173,10 +176,12 @@ class Layers extends Module {
     return this.over(x, null, context);
   }
 
-  over(x: Tensor, bias: Tensor | null, context: Context): Tensor {
+  /** @param firstOnly the last layer is computed for the first token of each text */
+  over(x: Tensor, bias: Tensor | null, context: Context, firstOnly = false): Tensor {
     let y = x;
     for (const [i, layer] of this.layer.entries()) {
-      y = withScope(`layer.${i}`, () => layer.over(y, bias, context));
+      const asked = firstOnly && i === this.layer.length - 1 ? firstToken(y) : y;
+      y = withScope(`layer.${i}`, () => layer.over(y, bias, context, asked));
     }
     return y;
   }
@@ -200,23 +205,33 @@ export class Pooler extends Module {
 export interface BertEncoderOptions {
   /** Only classifiers of whole texts read the pooler, as part of their head. */
   readonly pooler?: boolean;
+  /**
+   * Hidden states of the first token alone, [batch, 1, width], for classifiers of whole texts: the others of
+   * the last layer would be computed for nobody. Of twelve layers that is 7 % of the work.
+   */
+  readonly firstOnly?: boolean;
   /** Positions of the tokens, int32 [batch, tokens]; counted from the left, from 0, by default. */
   readonly positions?: (batch: BatchTensors) => Tensor;
 }
 
-/** Ids to hidden states [batch, tokens, width]. */
+/** Ids to hidden states [batch, tokens, width], or [batch, 1, width] with `firstOnly`. */
 export class BertEncoder extends TextTrunk {
   readonly embeddings: Embeddings;
   readonly encoder: Layers;
   readonly pooler: Pooler | null;
   private readonly count: BertEncoderOptions['positions'];
+  private readonly firstOnly: boolean;
 
-  constructor(config: BertConfig, { pooler = false, positions }: BertEncoderOptions = {}) {
+  constructor(
+    config: BertConfig,
+    { pooler = false, firstOnly = false, positions }: BertEncoderOptions = {},
+  ) {
     super();
     this.embeddings = new Embeddings(config);
     this.encoder = new Layers(config);
     this.pooler = pooler ? new Pooler(config) : null;
     this.count = positions;
+    this.firstOnly = firstOnly;
     startText(this, config.initializerRange);
   }
 
@@ -227,7 +242,7 @@ export class BertEncoder extends TextTrunk {
   override encode(batch: BatchTensors, context: Context): Tensor {
     const mask = batch[TEXT_INPUTS.mask];
     const x = this.embeddings.embed(batch, this.positions(batch), context);
-    return this.encoder.over(x, mask ? paddingBias(mask) : null, context);
+    return this.encoder.over(x, mask ? paddingBias(mask) : null, context, this.firstOnly);
   }
 
   override groups(prefix: string): string[] {

@@ -138,7 +138,7 @@ export default defineTextModel<BertConfig>({
     'sequence-classification': {
       architecture: 'BertForSequenceClassification',
       build: (c) => {
-        const trunk = new BertEncoder(c, { pooler: true });
+        const trunk = new BertEncoder(c, { pooler: true, firstOnly: true });
         return headedTextModel('bert', trunk, new PooledClassifier(trunk.pooler!, c));
       },
       outputs: /^classifier\./,

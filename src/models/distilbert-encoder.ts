@@ -17,6 +17,7 @@ import type { TextConfig } from './define-text-model.js';
 import { TextTrunk } from './headed-text-model.js';
 import { HIDDEN_ACTS, type HiddenAct, hiddenAct } from './hidden-act.js';
 import type { BatchTensors } from './network.js';
+import { firstToken } from './pick-token.js';
 import { startText } from './start.js';
 import { MAX_LAYERS, MAX_VOCABULARY, RATE, textFields } from './text-config.js';
 import { batchTensor, TEXT_INPUTS } from './text-model.js';
@@ -138,8 +139,9 @@ class Attention extends Module {
     return this.over(x, null, context);
   }
 
-  over(x: Tensor, bias: Tensor | null, context: Context): Tensor {
-    const query = this.q_lin.forward(x);
+  /** @param asked the tokens of `x` that are asked for */
+  over(x: Tensor, bias: Tensor | null, context: Context, asked = x): Tensor {
+    const query = this.q_lin.forward(asked);
     const inputs = { query, key: this.k_lin.forward(x), value: this.v_lin.forward(x) };
     const options = { heads: this.heads, bias, dropout: this.rate };
     return this.out_lin.forward(attend(inputs, options, context));
@@ -185,8 +187,10 @@ class Layer extends Module {
     return this.over(x, null, context);
   }
 
-  over(x: Tensor, bias: Tensor | null, context: Context): Tensor {
-    const y = this.sa_layer_norm.forward(add(this.attention.over(x, bias, context), x));
+  /** @param asked the tokens of `x` that are asked for */
+  over(x: Tensor, bias: Tensor | null, context: Context, asked = x): Tensor {
+    const attended = this.attention.over(x, bias, context, asked);
+    const y = this.sa_layer_norm.forward(add(attended, asked));
     return this.output_layer_norm.forward(add(this.ffn.forward(y, context), y));
   }
 }
@@ -203,21 +207,29 @@ class Transformer extends Module {
     return this.over(x, null, context);
   }
 
-  over(x: Tensor, bias: Tensor | null, context: Context): Tensor {
-    return this.layer.reduce(
-      (y, layer, i) => withScope(`layer.${i}`, () => layer.over(y, bias, context)),
-      x,
-    );
+  /** @param firstOnly the last layer is computed for the first token of each text */
+  over(x: Tensor, bias: Tensor | null, context: Context, firstOnly = false): Tensor {
+    const last = this.layer.length - 1;
+    return this.layer.reduce((y, layer, i) => {
+      const asked = firstOnly && i === last ? firstToken(y) : y;
+      return withScope(`layer.${i}`, () => layer.over(y, bias, context, asked));
+    }, x);
   }
 }
 
-/** Ids to hidden states [batch, tokens, width]. */
+/** Ids to hidden states [batch, tokens, width], or [batch, 1, width] with `firstOnly`. */
 export class DistilBertEncoder extends TextTrunk {
   readonly embeddings: Embeddings;
   readonly transformer: Transformer;
+  private readonly firstOnly: boolean;
 
-  constructor(config: DistilBertConfig) {
+  /** @param options.firstOnly for classifiers of whole texts, as `BertEncoderOptions.firstOnly` */
+  constructor(
+    config: DistilBertConfig,
+    { firstOnly = false }: { readonly firstOnly?: boolean } = {},
+  ) {
     super();
+    this.firstOnly = firstOnly;
     this.embeddings = new Embeddings(config);
     this.transformer = new Transformer(config);
     startText(this, config.initializerRange);
@@ -226,7 +238,7 @@ export class DistilBertEncoder extends TextTrunk {
   override encode(batch: BatchTensors, context: Context): Tensor {
     const mask = batch[TEXT_INPUTS.mask];
     const x = this.embeddings.embed(batch, context);
-    return this.transformer.over(x, mask ? paddingBias(mask) : null, context);
+    return this.transformer.over(x, mask ? paddingBias(mask) : null, context, this.firstOnly);
   }
 
   override groups(prefix: string): string[] {

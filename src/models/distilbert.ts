@@ -114,7 +114,10 @@ export default defineTextModel<DistilBertConfig>({
     base: { architecture: 'DistilBertModel', build: (c) => with_(c) },
     'sequence-classification': {
       architecture: 'DistilBertForSequenceClassification',
-      build: (c) => with_(c, new ClassificationHead(c)),
+      build: (c) => {
+        const trunk = new DistilBertEncoder(c, { firstOnly: true });
+        return headedTextModel('distilbert', trunk, new ClassificationHead(c));
+      },
       outputs: /^classifier\./,
       parameters: /^(?:pre_)?classifier\./,
     },

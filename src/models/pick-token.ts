@@ -11,6 +11,11 @@ export function tokenOf(hidden: Tensor, index: number): Tensor {
   return reshape(one, [batch, width]);
 }
 
+/** The first token of [batch, tokens, width], as [batch, 1, width]. */
+export function firstToken(hidden: Tensor): Tensor {
+  return slice(hidden, { starts: [0], ends: [1], axes: [1] });
+}
+
 /** int64 0, step, 2 step, ... */
 function steps(count: number, step: number): Tensor {
   return constantOf(

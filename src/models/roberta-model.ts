@@ -11,7 +11,7 @@ import {
 } from '../nn/index.js';
 import { add, cast, cumsum, gelu, mul, notEqual, tanh } from '../ops/index.js';
 import { type BertConfig, parseBert, requireTied, writeBert } from './bert-config.js';
-import { BERT_ROLES, BertEncoder } from './bert-encoder.js';
+import { BERT_ROLES, BertEncoder, type BertEncoderOptions } from './bert-encoder.js';
 import type { TextModelDefinition } from './define-text-model.js';
 import {
   headedTextModel,
@@ -38,9 +38,12 @@ function positionsOf(batch: BatchTensors, padToken: number): Tensor {
   return add(mul(cumsum(isToken, 1), isToken), padToken);
 }
 
-function encoder(config: BertConfig): BertEncoder {
+function encoder(config: BertConfig, options: BertEncoderOptions = {}): BertEncoder {
   const padToken = config.padToken ?? PAD;
-  return new BertEncoder(config, { positions: (batch) => positionsOf(batch, padToken) });
+  return new BertEncoder(config, {
+    ...options,
+    positions: (batch) => positionsOf(batch, padToken),
+  });
 }
 
 class Classifier extends Module {
@@ -152,7 +155,8 @@ export function robertaDefinition(
       base: { architecture: `${prefix}Model`, build: (c) => with_(c) },
       'sequence-classification': {
         architecture: `${prefix}ForSequenceClassification`,
-        build: (c) => with_(c, new ClassificationHead(c)),
+        build: (c) =>
+          headedTextModel('roberta', encoder(c, { firstOnly: true }), new ClassificationHead(c)),
         outputs: /^classifier\.out_proj\./,
         parameters: /^classifier\./,
       },
