@@ -84,14 +84,34 @@ function reading({ headName, config, task }: TextCardSubject): string {
   return 'The softmax of the logits of a token gives the probabilities.';
 }
 
-/** What a person calls the pipeline's function and gives it. */
-function call(pipeline: string, config: TextConfig): string[] {
-  const name = `answer = pipeline("${pipeline}", model="path/to/this/folder"`;
-  if (pipeline === 'question-answering') {
-    return [`${name})`, 'print(answer(question="Who?", context="Ann did."))'];
+/** How Python asks it: by a pipeline, or, where transformers 5 has none any more, by the model itself. */
+function python(pipeline: string, { headName, config }: TextCardSubject): string[] {
+  const folder = '"path/to/this/folder"';
+  const loaded = (name: string) => [
+    `from transformers import ${name}, AutoTokenizer`,
+    `tokenizer = AutoTokenizer.from_pretrained(${folder})`,
+    `model = ${name}.from_pretrained(${folder})`,
+  ];
+  if (headName === 'seq2seq-lm') {
+    return [
+      ...loaded('AutoModelForSeq2SeqLM'),
+      'ids = model.generate(**tokenizer("a text", return_tensors="pt"))',
+      'print(tokenizer.batch_decode(ids, skip_special_tokens=True))',
+    ];
+  }
+  if (headName === 'question-answering') {
+    return [
+      ...loaded('AutoModelForQuestionAnswering'),
+      'results = model(**tokenizer("Who?", "Ann did.", return_tensors="pt"))',
+      'print(results.start_logits.argmax(), results.end_logits.argmax())',
+    ];
   }
   const several = config.problem === 'multi_label_classification' ? ', top_k=None' : '';
-  return [`${name}${several})`, 'print(answer("a text"))'];
+  return [
+    'from transformers import pipeline',
+    `answer = pipeline("${pipeline}", model=${folder}${several})`,
+    'print(answer("a text"))',
+  ];
 }
 
 function usage(subject: TextCardSubject): string[] {
@@ -119,7 +139,7 @@ function usage(subject: TextCardSubject): string[] {
   return [
     `Python, transformers (${architecture}):`,
     '',
-    ...fence('python', ['from transformers import pipeline', ...call(pipeline, config)]),
+    ...fence('python', python(pipeline, subject)),
     '',
     ...(inTransformersJs(definition, headName) ? javascript : []),
     `Plain ONNX Runtime: ${onnx.map((file) => `\`onnx/${file}\``).join(' and ')}; ids and masks are int64 [batch, tokens], of any batch and length${config.maxTokens === null ? '' : ` up to ${config.maxTokens} tokens`}.`,
