@@ -1,19 +1,21 @@
-/** Gradual unfreezing: the head first, then one more stretch of layers in every pass, from the top down. */
+/**
+ * Gradual unfreezing: the head first, then one more stretch of layers a pass, from the top down, until everything
+ * moves for the rest of the run.
+ */
 import { groupIndices } from '../../models/index.js';
 import { defineMethod, type Phase } from '../define-method.js';
 import { HEAD_RATE, headPhase } from './feature-extraction.js';
 import { layerRates } from './fine-tune.js';
 
 /** Peak learning rate of the head once layers below it move; those are slower by `DECAY` a layer. */
-const RATE = { image: 3e-4, text: 1e-4 };
+const RATE = { image: 1e-3, text: 2e-4 };
 /** Howard and Ruder's factor between neighbouring layers. */
 const DECAY = 1 / 2.6;
 
 export default defineMethod({
   name: 'gradual-unfreezing',
   kind: 'inductive',
-  summary:
-    'Trains the head, then unfreezes more layers in every pass, from the head down to the input.',
+  summary: 'Trains the head, then unfreezes more layers pass by pass, down to the input.',
   source: 'Howard and Ruder, "Universal language model fine-tuning for text classification", 2018',
   streams: [{ name: 'train', labelled: true }],
   usesBase: true,
@@ -27,12 +29,14 @@ export default defineMethod({
     const phases: Phase[] = headEpochs
       ? [headPhase(headEpochs, isHead, (HEAD_RATE * peak) / RATE[modality])]
       : [];
-    for (let pass = 1; pass <= rest; pass++) {
-      // The last pass moves everything.
-      const lowest = Math.floor(count * (1 - pass / rest));
+    // Half of the passes at most go by before everything moves; the last phase has all that are left.
+    const stages = Math.min(count - 2, Math.floor(rest / 2));
+    for (let stage = 1; stage <= stages + 1 && rest > 0; stage++) {
+      const last = stage === stages + 1;
+      const lowest = last ? 0 : Math.floor(count * (1 - stage / (stages + 1)));
       phases.push({
-        name: pass === rest ? 'all' : `from group ${lowest}`,
-        epochs: 1,
+        name: last ? 'all' : `from group ${lowest}`,
+        epochs: last ? rest - stages : 1,
         runs: 'all',
         trainable: (path) => groups.get(path)! >= lowest || isHead(path),
         norms: 'frozen',
