@@ -90,9 +90,12 @@ def compare(model, files, texts, tokenizer):
     tokenizer.padding_side = "right"
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
-    batch = tokenizer(texts, return_tensors="pt", padding=True)
-    # Not every tokenizer says them, and transformers then takes the first text's type for all.
-    feeds = {"token_type_ids": np.zeros(batch.input_ids.shape, np.int64), **{k: v.numpy() for k, v in batch.items()}}
+    # A model of pairs is asked for pairs, and its tokenizer must tell the two texts apart.
+    typed = "model" in files and "token_type_ids" in {i.name for i in files["model"].get_inputs()}
+    pairs = [texts, texts[::-1]] if typed else [texts]
+    batch = tokenizer(*pairs, return_tensors="pt", padding=True)
+    feeds = {k: v.numpy() for k, v in batch.items()}
+    assert not typed or feeds["token_type_ids"].any()
     if "encoder_model" in files:
         target = tokenizer([text[::-1] for text in texts], return_tensors="pt", padding=True).input_ids
         with torch.no_grad():

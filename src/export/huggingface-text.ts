@@ -86,7 +86,7 @@ export async function exportHuggingFaceText(
     if (headName === 'causal-lm' || headName === 'seq2seq-lm') {
       await writeJson(join(to, 'generation_config.json'), generation(source));
     }
-    await writeTokenizer(to, tokenizer);
+    await writeTokenizer(to, tokenizer, definition.inputs);
     await writeSafetensors(join(to, 'model.safetensors'), checkpoint.tensors, { format: 'pt' });
     const subject = { definition, headName, config, onnx: models.map((m) => m.file) };
     const text = textCard(

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Tokenizer } from '../data/index.js';
 import type { Engine } from '../engine/index.js';
 import { writeWhole } from '../io/index.node.js';
+import { TEXT_INPUTS } from '../models/index.js';
 import type { ModelValue } from '../onnx/index.js';
 import {
   type ExportedText,
@@ -13,12 +14,28 @@ import {
 } from './text-onnx.js';
 import { writeJson, writeOnnx } from './write-onnx.js';
 
-/** Writes the files of a tokenizer. @returns their paths */
-export async function writeTokenizer(folder: string, tokenizer: Tokenizer): Promise<string[]> {
+/** What Python's tokenizers call the tensors that a model reads, in the order in which they give them. */
+const NAMES: readonly string[] = [TEXT_INPUTS.ids, TEXT_INPUTS.types, TEXT_INPUTS.mask];
+
+/**
+ * Writes the files of a tokenizer. Which tensors it makes is said in them: by default transformers 4 makes types
+ * for all models, and transformers 5 for none, so that the two texts of a pair would be told apart by neither.
+ * @param inputs names of `TEXT_INPUTS` that the model reads
+ * @returns their paths
+ */
+export async function writeTokenizer(
+  folder: string,
+  tokenizer: Tokenizer,
+  inputs: readonly string[],
+): Promise<string[]> {
   const paths: string[] = [];
   for (const [name, text] of tokenizer.files()) {
-    paths.push(join(folder, name));
-    await writeWhole(join(folder, name), [new TextEncoder().encode(text)]);
+    const path = join(folder, name);
+    paths.push(path);
+    if (name === 'tokenizer_config.json') {
+      const read = NAMES.filter((n) => inputs.includes(n));
+      await writeJson(path, { model_input_names: read, ...JSON.parse(text) });
+    } else await writeWhole(path, [new TextEncoder().encode(text)]);
   }
   return paths;
 }
@@ -63,5 +80,5 @@ export async function exportTextOnnxFiles(
     paths.push(...files, description);
   };
   for (const one of models) await write(one);
-  return [...paths, ...(await writeTokenizer(folder, source.tokenizer))];
+  return [...paths, ...(await writeTokenizer(folder, source.tokenizer, source.definition.inputs))];
 }

@@ -129,7 +129,7 @@ export async function describeBase(name: string): Promise<BaseInfo> {
   if (run ? await isTextRun(name) : await isTextBase(name)) {
     const { describeText } = await import('./text/describe.js');
     const folder = run ? new RunFolder(name).model : null;
-    const { path, ...info } = await describeText(name, folder);
+    const { path, ...info } = await describeText(name, folder, run?.model.maxTokens);
     return { ...info, kind, storage: await storageAt(path), ...status };
   }
   const engine = await openEngine({});

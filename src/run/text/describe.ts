@@ -20,11 +20,13 @@ function piecesOf(tokenizer: Tokenizer): string {
 /**
  * Describes a base by its name, or the model in the folder of a run.
  * @param folder of a run's model; null for a base
+ * @param trainedWith most tokens of a run's texts
  * @throws ConfigError or HubError when there is none
  */
 export async function describeText(
   name: string,
   folder: string | null,
+  trainedWith?: number,
 ): Promise<Omit<BaseInfo, 'kind' | 'storage' | 'status'> & { readonly path: string }> {
   const base = await (folder === null ? openTextBase(name) : openTextFolder(folder));
   const { definition, config, tokenizer, path } = base;
@@ -49,7 +51,7 @@ export async function describeText(
     layerGroups: new Set(groupIndices(model).values()).size,
     classes: labels.length,
     firstClasses: labels.slice(0, 10),
-    input: `texts; longer ones than ${tokenLimit(base, undefined)} tokens are cut where nothing else is asked for`,
+    input: `texts, cut at ${trainedWith ?? tokenLimit(base, undefined)} tokens where nothing else is asked for`,
     text,
     paper: definition.source.paper,
     path,

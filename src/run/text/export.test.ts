@@ -72,6 +72,11 @@ test('a classifier of texts answers in transformers.js as graft does', async () 
     id2label: { 0: 'bad', 1: 'good' },
     exported_by: 'graftml',
   });
+  expect(json(folder, 'tokenizer_config.json').model_input_names).toEqual([
+    'input_ids',
+    'token_type_ids',
+    'attention_mask',
+  ]);
   const card = readFileSync(join(folder, 'README.md'), 'utf8');
   expect(card).toContain('pipeline_tag: text-classification');
   expect(card).toContain('A classifier of texts (bert,');
