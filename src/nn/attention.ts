@@ -1,7 +1,18 @@
 /** Scaled dot-product attention with several heads, and the masks that it reads. */
 import { ShapeError } from '../errors.js';
 import { constantOf, hostTensor, type Tensor, withScope } from '../graph/index.js';
-import { add, cast, dropout, matmul, mul, reshape, softmax, sub, transpose } from '../ops/index.js';
+import {
+  add,
+  cast,
+  dropout,
+  fusedAttention,
+  matmul,
+  mul,
+  reshape,
+  softmax,
+  sub,
+  transpose,
+} from '../ops/index.js';
 import type { Context } from './module.js';
 
 /**
@@ -33,6 +44,13 @@ export interface AttentionOptions {
   readonly dropout?: number;
 }
 
+/**
+ * Queries from which one node for all of attention is faster than its parts, ONNX Runtime 1.30, CPU. With a mask,
+ * ms of a thread for 16 texts and 12 heads of 64, parts / one node: 1.7 / 1.9 at 32 tokens, 4.5 / 5.2 at 64,
+ * 9.7 / 9.9 at 96, 18.1 / 16.8 at 128; 4 texts of 512: 45.4 / 42.4.
+ */
+const FUSED_QUERIES = 128;
+
 /** [batch, tokens, heads * size] to [batch, tokens, heads, size]. */
 export function splitHeads(x: Tensor, heads: number): Tensor {
   const [batch, tokens, width] = x.shape as [number, number, number];
@@ -57,6 +75,10 @@ export function attend(
 ): Tensor {
   return withScope('attention', () => {
     const headSize = query.shape[2]! / heads;
+    if (!context.training && keyHeads === heads && query.shape[1]! >= FUSED_QUERIES) {
+      const attrs = { heads, scale: scale ?? headSize ** -0.5 };
+      return fusedAttention({ query, key, value, bias }, attrs);
+    }
     // Scaling the queries, which are smaller than the scores, gives the same product.
     const scaled = scale === 1 ? query : mul(query, scale ?? headSize ** -0.5);
     const q = transpose(splitHeads(scaled, heads), [0, 2, 1, 3]);

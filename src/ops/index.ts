@@ -2,6 +2,7 @@
 // biome-ignore-all assist/source/organizeImports: in the listing's order.
 export * from './activation.js';
 export * from './arithmetic.js';
+export * from './attention.js';
 export * from './batch-norm.js';
 export * from './blocked-domain.js';
 export * from './channel-affine.js';
