@@ -271,6 +271,23 @@ test('T5 is free beyond the distances that it was traced with', async () => {
   expectSame('t5', got!, want);
 });
 
+test('long texts, for which the engine has attention of its own, need operators of the standard only', async () => {
+  const raw = {
+    vocab_size: 40,
+    hidden_size: 16,
+    num_hidden_layers: 1,
+    num_attention_heads: 2,
+    intermediate_size: 16,
+    max_position_embeddings: 400,
+  };
+  const source = await fresh('bert', raw, 'token-classification');
+  const [file] = await exportTextOnnx(await testEngine(), source);
+  const given = texts([333, 20], source, 5);
+  const inputs = { ...given, token_type_ids: filledLike(given.input_ids!, (i) => i % 2) };
+  const want = await textAnswer(source.model, source.weights, inputs);
+  expectSame('long', (await (await plain(file!.model))(inputs)).logits!, want);
+});
+
 test('a model of too few positions is free for no length, and fixed when that is asked for', async () => {
   const raw = {
     vocab_size: 40,
