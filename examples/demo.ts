@@ -51,7 +51,7 @@ export async function demo(
   const { predictions } = await graft.predictRun(run.out, pictures, { top: 1 });
   print('One picture a class, none of them trained on:');
   for (const { file, answers } of predictions) {
-    const { label, probability } = answers[0]!;
+    const { label, probability } = answers![0]!;
     print(`  ${relative(valid, file).padEnd(24)} ${label} (${(100 * probability).toFixed(0)} %)`);
   }
   print(`\nOpen ${shown(join(run.out, 'report.html'))} in a browser.`);

@@ -1,5 +1,6 @@
 /** A trained text model as a folder in Hugging Face's layout, written whole or not at all. */
 import type { Tokenizer } from '../../data/index.js';
+import { writeTokenizer } from '../../export/index.node.js';
 import { writeSafetensors, writeWhole } from '../../io/index.node.js';
 import { configText, type LoadedTextModel, textCheckpointOf } from '../../models/index.js';
 import type { Weights } from '../../nn/index.js';
@@ -15,9 +16,7 @@ export async function saveTextModel(
   const { config, tensors } = textCheckpointOf({ ...loaded, weights });
   await replaceModel(path, async (place) => {
     await writeWhole(place('config.json'), [new TextEncoder().encode(configText(config))]);
-    for (const [name, text] of tokenizer.files()) {
-      await writeWhole(place(name), [new TextEncoder().encode(text)]);
-    }
+    await writeTokenizer(place('.'), tokenizer, loaded.definition.inputs);
     // Python's loaders ask for this word.
     await writeSafetensors(place('model.safetensors'), tensors, { format: 'pt' });
   });
