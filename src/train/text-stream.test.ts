@@ -51,9 +51,8 @@ describe('a stream of texts', () => {
       const { data, shape } = feeds[TEXT_INPUTS.mask]!;
       const tokens = shape[1]!;
       for (const [row, sample] of indices.entries()) {
-        const length = data
-          .slice(row * tokens, (row + 1) * tokens)
-          .reduce((a, b) => Number(a) + Number(b), 0);
+        const shown = Array.from(data, Number).slice(row * tokens, (row + 1) * tokens);
+        const length = shown.reduce((a, b) => a + b, 0);
         expect(length).toBe(
           sample < 0 ? 1 : tokenizer.ids(samples[sample]!.text, { maxLength: 40 }).length,
         );
@@ -106,7 +105,12 @@ describe('a stream of texts', () => {
   test('says what was cut, and what is true of each text', () => {
     const stream = streamOf();
     expect(stream.truth).toEqual(samples.map((s) => s.label));
-    expect(stream.truncated).toEqual({ texts: 0, tokens: 0 });
+    const over = samples.map(({ text }) => Math.max(0, tokenizer.ids(text).length - 40));
+    expect(over.some((n) => n > 0)).toBe(true);
+    expect(stream.truncated).toEqual({
+      texts: over.filter((n) => n > 0).length,
+      tokens: over.reduce((a, b) => a + b, 0),
+    });
     const { targets, weights } = stream.labelFeeds([1, -1], false);
     expect([...targets!.data]).toEqual([0, 1, 0, 0]);
     expect([...weights!.data]).toEqual([1, 0]);
