@@ -7,7 +7,6 @@ import { vjp } from '../autodiff/index.js';
 import { ConfigError } from '../errors.js';
 import {
   type DType,
-  filled,
   formatType,
   type HostTensor,
   hostTensor,
@@ -188,7 +187,7 @@ export class TrainStep {
     }
     for (const v of [...parameters, ...buffers]) await step.variables.create(v.tensor, v.value);
     for (const t of [...step.state.map((v) => v.tensor), ...step.gradientInputs]) {
-      await step.variables.create(t, filled(t.dtype, t.shape, 0));
+      await step.variables.createZero(t);
     }
     await step.compileUpdate();
     return step;

@@ -1,6 +1,7 @@
 /** Values that live on the device between runs, and programs that update them. */
 import { ConfigError } from '../errors.js';
 import {
+  filled,
   formatType,
   type HostTensor,
   inputName,
@@ -30,6 +31,15 @@ export class Variables {
     }
     const copy: HostTensor = { ...value, data: value.data.slice() };
     this.buffers.set(variable, await this.runtime.upload(copy));
+  }
+
+  /**
+   * Gives `variable` zeros. They are not copied, and untouched pages of a new array take neither time nor
+   * memory: the optimizer's state of BERT-base is 880 MB.
+   */
+  async createZero(variable: Tensor): Promise<void> {
+    const zeros = filled(variable.dtype, variable.shape, 0);
+    this.buffers.set(variable, await this.runtime.upload(zeros));
   }
 
   has(variable: Tensor): boolean {

@@ -1,6 +1,6 @@
 /** The programs of generation: the prompt, one more token, rows in another order. */
 import { type Engine, StatefulProgram, type Variables } from '../engine/index.js';
-import { constant, filled, type HostTensor, input, type Tensor } from '../graph/index.js';
+import { constant, type HostTensor, input, type Tensor } from '../graph/index.js';
 import { type BatchTensors, TEXT_INPUTS, type TextModel } from '../models/index.js';
 import { AttentionCache, Context } from '../nn/index.js';
 import { gather, reshape } from '../ops/index.js';
@@ -104,7 +104,7 @@ export function parametersOf(model: TextModel): ReadonlyMap<string, Tensor> {
 async function allocate(variables: Variables, cache: AttentionCache): Promise<void> {
   for (const { key, value } of cache.slots) {
     for (const t of [key, value]) {
-      if (!variables.has(t)) await variables.create(t, filled(t.dtype, t.shape, 0));
+      if (!variables.has(t)) await variables.createZero(t);
     }
   }
 }

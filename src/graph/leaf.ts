@@ -53,6 +53,8 @@ export function scalar(value: number, dtype: DType = 'float32'): Tensor {
 /** A host tensor with every element equal to `value`. */
 export function filled(dtype: DType, shape: Shape, value: number): HostTensor {
   const data = new (dtypeInfo(dtype).array)(sizeOf(shape));
+  // A new array holds zeros already.
+  if (Object.is(value, 0)) return { dtype, shape, data };
   if (data instanceof BigInt64Array || data instanceof BigUint64Array) data.fill(BigInt(value));
   else if (dtype === 'bool') data.fill(value === 0 ? 0 : 1);
   else data.fill(dtype === 'float16' ? toFloat16Bits(value) : value);
