@@ -1,9 +1,16 @@
 /** Texts as the flow of batches that the loop reads: of like lengths, padded to few lengths. */
-import { bucketLength, lengthBatches, type TextSample } from '../data/index.js';
+import { bucketLength, fittedBuckets, lengthBatches, type TextSample } from '../data/index.js';
 import { ConfigError } from '../errors.js';
 import type { TextItem, TextPlace, TextRow, TextTask } from '../tasks/index.js';
 import { KeyedRandom } from '../util/index.js';
 import type { BatchStream, ReadOptions, StreamBatch } from './stream.js';
+
+/**
+ * Lengths to pad to. In training eight leave about a tenth of the tokens as padding; a finished model packs its
+ * weights once for each, so there are fewer.
+ */
+const TRAINING_LENGTHS = 8;
+const EVALUATION_LENGTHS = 4;
 
 /** What a stream of texts is made of. */
 export interface TextStreamOptions<S extends TextSample, T> {
@@ -34,6 +41,8 @@ export class TextStream<S extends TextSample, T> implements BatchStream<T> {
   readonly ids: readonly string[];
   private readonly options: TextStreamOptions<S, T>;
   private readonly lengths: Int32Array;
+  /** Lengths to pad to, in training and in evaluation. */
+  private readonly buckets: { readonly training: number[]; readonly evaluation: number[] };
 
   constructor(options: TextStreamOptions<S, T>) {
     const { task, samples, items } = options;
@@ -47,6 +56,9 @@ export class TextStream<S extends TextSample, T> implements BatchStream<T> {
     this.ids = samples.map((sample) => sample.id);
     this.fingerprint = options.fingerprint;
     this.lengths = Int32Array.from(items, ({ ids }) => ids.length);
+    const fitted = (count: number) =>
+      fittedBuckets(this.lengths, { count, maxLength: options.maxTokens });
+    this.buckets = { training: fitted(TRAINING_LENGTHS), evaluation: fitted(EVALUATION_LENGTHS) };
   }
 
   /** Tokens that did not fit, in all, and the number of texts that they are missing from. */
@@ -58,7 +70,8 @@ export class TextStream<S extends TextSample, T> implements BatchStream<T> {
   async *read({ epoch, from = 0, training }: ReadOptions): AsyncGenerator<StreamBatch> {
     const { seed, batchSize, maxTokens } = this.options;
     const random = KeyedRandom.of(seed);
-    const order = { batchSize, random, epoch, training, maxLength: maxTokens };
+    const buckets = training ? this.buckets.training : this.buckets.evaluation;
+    const order = { batchSize, random, epoch, training, maxLength: maxTokens, buckets };
     for (const { indices, length } of lengthBatches(this.lengths, order).slice(from)) {
       // A short last batch is filled up, so that it needs no program of its own.
       const filled = Array.from({ length: batchSize }, (_, i) => indices[i] ?? -1);

@@ -47,6 +47,55 @@ export function bucketLength(length: number, maxLength = Number.POSITIVE_INFINIT
   return Math.min(power, maxLength);
 }
 
+/** Padded lengths are multiples of it: vector units take four numbers at a time and more. */
+const STEP = 4;
+
+/**
+ * The lengths to pad to with which texts of these lengths have the least padding, so many at most: with eight,
+ * a tenth of the tokens is padding where it would be a fifth in powers of two and their middles. Each is a program of its own, so
+ * they are few.
+ * @param lengths tokens of each text
+ * @param maxLength what the model takes at most; longer texts are cut to it
+ * @returns ascending; the last one holds the longest text
+ */
+export function fittedBuckets(
+  lengths: ArrayLike<number>,
+  { count, maxLength }: { readonly count: number; readonly maxLength: number },
+): number[] {
+  const cut = Array.from(lengths, (n) => Math.max(1, Math.min(n, maxLength)));
+  const top = Math.ceil(Math.max(1, ...cut) / STEP);
+  // Texts by length in steps: how many, and their tokens, up to each step.
+  const texts = new Float64Array(top + 1);
+  for (const n of cut) texts[Math.ceil(n / STEP)]!++;
+  for (let i = 1; i <= top; i++) texts[i]! += texts[i - 1]!;
+  const choose = Array.from({ length: count + 1 }, () => new Int32Array(top + 1));
+  let cost = Float64Array.from({ length: top + 1 }, (_, i) =>
+    i === 0 ? 0 : Number.POSITIVE_INFINITY,
+  );
+  for (let k = 1; k <= count; k++) {
+    const next = Float64Array.from(cost);
+    for (let end = 1; end <= top; end++) {
+      choose[k]![end] = -1; // as with one bucket less
+      for (let start = 0; start < end; start++) {
+        const padded = cost[start]! + (texts[end]! - texts[start]!) * end;
+        if (padded < next[end]!) {
+          next[end] = padded;
+          choose[k]![end] = start;
+        }
+      }
+    }
+    cost = next;
+  }
+  const buckets: number[] = [];
+  for (let k = count, end = top; end > 0 && k > 0; k--) {
+    const start = choose[k]![end]!;
+    if (start < 0) continue;
+    buckets.unshift(Math.min(end * STEP, maxLength));
+    end = start;
+  }
+  return buckets;
+}
+
 function checkOptions(
   lengths: ArrayLike<number>,
   { batchSize, maxLength, buckets }: LengthBatchOptions,
