@@ -15,7 +15,7 @@ export interface TextSet {
 /** How a model is made. */
 export type TextMethod = 'fine-tune' | 'feature-extraction' | 'scratch';
 
-/** Learning rate of each method where its own default was not the best for small encoders; see docs/results.md. */
+/** Learning rates that are not the method's default: set by hand, not compared with others. */
 export const METHODS: Readonly<Record<TextMethod, Readonly<Record<string, number>>>> = {
   'fine-tune': { lr: 1e-4 },
   'feature-extraction': {},

@@ -67,6 +67,16 @@ describe('a stream of texts', () => {
     }
   });
 
+  test('pads little', async () => {
+    const real = samples.reduce((n, s) => n + tokenizer.ids(s.text, { maxLength: 40 }).length, 0);
+    let padded = 0;
+    for (const { feeds, indices } of await read(streamOf(), 0)) {
+      const [, tokens] = feeds[TEXT_INPUTS.ids]!.shape as [number, number];
+      padded += tokens * indices.filter((i) => i >= 0).length;
+    }
+    expect(padded / real).toBeLessThan(1.25);
+  });
+
   test('has few signatures', async () => {
     const shapes = new Set<string>();
     for (const epoch of [0, 1, 2, 3]) {

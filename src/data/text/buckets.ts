@@ -51,9 +51,9 @@ export function bucketLength(length: number, maxLength = Number.POSITIVE_INFINIT
 const STEP = 4;
 
 /**
- * The lengths to pad to with which texts of these lengths have the least padding, so many at most: with eight,
- * a tenth of the tokens is padding where it would be a fifth in powers of two and their middles. Each is a program of its own, so
- * they are few.
+ * The lengths to pad to with which texts of these lengths have the least padding, so many at most. Padding
+ * added to the tokens in batches of 16, by {@link bucketLength}'s and by eight fitted ones, in %: SST 22 and 16, TREC 26
+ * and 14, AG news 25 and 13, CoNLL-2003 25 and 21, reviews of books 10 and 7. Each is a program of its own, so they are few.
  * @param lengths tokens of each text
  * @param maxLength what the model takes at most; longer texts are cut to it
  * @returns ascending; the last one holds the longest text
