@@ -1,15 +1,22 @@
 /** One phase of a run: its training step, its evaluation, and the values they share. */
-import { type Engine, type TrainState, TrainStep } from '../engine/index.js';
+import {
+  type Engine,
+  type TracedLoss,
+  type TrainState,
+  TrainStep,
+  type Variable,
+} from '../engine/index.js';
 import { ConfigError, EngineError } from '../errors.js';
-import type { HostTensor, Tensor } from '../graph/index.js';
+import { type HostTensor, input, inputName, type Tensor } from '../graph/index.js';
 import type { Phase } from '../methods/index.js';
-import type { Network } from '../models/index.js';
+import type { BatchTensors, Network } from '../models/index.js';
 import { Context, variablesOf, type Weights } from '../nn/index.js';
 import type { DeviceTensor } from '../runtime/index.js';
 import type { Metrics, Row, TaskDefinition } from '../tasks/index.js';
 import { applyPhase } from './apply-phase.js';
 import { WeightAverage } from './ema.js';
-import { collect, Forward, tracePart } from './forward.js';
+import { collect, Forward, placeholders, tracePart } from './forward.js';
+import { type MovingRows, movingRows, putRows, readMoving, takeRows } from './moving-rows.js';
 import { type OptimizerChoice, optimizerOf } from './optimizer-plan.js';
 import type { BatchStream, StreamBatch } from './stream.js';
 
@@ -32,12 +39,64 @@ export interface PhaseRunOptions {
   readonly seed: number;
 }
 
+/** The loss of a batch in a phase. */
+function lossOf(
+  { model, phase, task }: PhaseRunOptions,
+  batch: BatchTensors,
+  key: Tensor,
+): TracedLoss {
+  const context = new Context({ training: true, key });
+  const y = tracePart(model, phase.runs, batch, context);
+  return { ...task.loss(y, batch), updates: context.updates };
+}
+
+/** Everything that a training step computes of a batch. */
+const outputsOf = ({ loss, weight, updates = new Map() }: TracedLoss): Tensor[] => [
+  loss,
+  ...(weight ? [weight] : []),
+  ...updates.values(),
+];
+
+/** Tables of which only some rows move, by path. */
+async function tablesOf(
+  options: PhaseRunOptions,
+  parameters: readonly Variable[],
+): Promise<Map<string, MovingRows>> {
+  const { trainingIds } = options.train;
+  // Other optimizers move rows without a gradient too, or measure them. AdamW would decay them, which is
+  // left out: a word that is never seen keeps its vector.
+  if (!trainingIds || options.optimizer.name !== 'adamw') return new Map();
+  const tables = new Map<string, MovingRows>();
+  for await (const { feeds } of options.train.read({ epoch: 0, training: true })) {
+    const batch = placeholders(feeds);
+    const outputs = outputsOf(lossOf(options, batch, input('@key', 'int32', [2])));
+    const ids = batch[trainingIds.name]!;
+    for (const { name, tensor } of parameters) {
+      const rows = movingRows(outputs, tensor, ids, trainingIds);
+      if (rows) tables.set(name, rows);
+    }
+    break;
+  }
+  return tables;
+}
+
+/** A loss that reads tables at their moving rows. */
+function withMoving(traced: TracedLoss, tables: readonly MovingRows[], ids: Tensor): TracedLoss {
+  const outputs = readMoving(outputsOf(traced), tables, ids);
+  const loss = outputs.shift()!;
+  const weight = traced.weight && outputs.shift();
+  const updates = new Map([...(traced.updates ?? [])].map(([t], i) => [t, outputs[i]!]));
+  return { ...traced, loss, ...(weight ? { weight } : {}), updates };
+}
+
 /** A phase being run. */
 export class PhaseRun {
   private readonly step: TrainStep;
   private readonly options: PhaseRunOptions;
   private readonly average: WeightAverage | null;
   private readonly constants: Weights;
+  /** Tables of which only some rows move, by path. */
+  private readonly tables: ReadonlyMap<string, MovingRows>;
   private evaluation: Forward | undefined;
 
   private constructor(
@@ -45,17 +104,25 @@ export class PhaseRun {
     step: TrainStep,
     average: WeightAverage | null,
     constants: Weights,
+    tables: ReadonlyMap<string, MovingRows>,
   ) {
     this.options = options;
     this.step = step;
     this.average = average;
     this.constants = constants;
+    this.tables = tables;
   }
 
   static async create(options: PhaseRunOptions): Promise<PhaseRun> {
-    const { engine, model, phase, weights, task, ema } = options;
+    const { engine, model, phase, weights, ema } = options;
     applyPhase(model, phase);
-    const { parameters, buffers, constants } = variablesOf(model, weights);
+    const { parameters: whole, buffers, constants } = variablesOf(model, weights);
+    const tables = await tablesOf(options, whole);
+    const { trainingIds } = options.train;
+    const parameters = whole.map((v) => {
+      const rows = tables.get(v.name);
+      return rows ? { ...v, tensor: rows.moving, value: takeRows(rows, v.value) } : v;
+    });
     const step = await TrainStep.create(engine, {
       parameters,
       buffers,
@@ -64,9 +131,9 @@ export class PhaseRun {
       clip: { norm: options.clipNorm },
       seed: options.seed,
       trace: (batch, key) => {
-        const context = new Context({ training: true, key });
-        const y = tracePart(model, phase.runs, batch, context);
-        return { ...task.loss(y, batch), updates: context.updates };
+        const traced = lossOf(options, batch, key);
+        if (!trainingIds || tables.size === 0) return traced;
+        return withMoving(traced, [...tables.values()], batch[trainingIds.name]!);
       },
     });
     const moving = new Map(
@@ -75,7 +142,7 @@ export class PhaseRun {
     const average =
       ema === undefined ? null : await WeightAverage.create(engine, step, moving, ema);
     const fixed = new Map([...weights].filter(([path]) => !moving.has(path)));
-    return new PhaseRun(options, step, average, fixed);
+    return new PhaseRun(options, step, average, fixed, tables);
   }
 
   /**
@@ -124,14 +191,13 @@ export class PhaseRun {
   /** Values of all weights; the averages when there are any and they are asked for. */
   async weights(averaged: boolean): Promise<Weights> {
     const values: Weights = new Map(this.options.weights);
-    for (const path of values.keys()) {
-      const tensor = this.tensorOf(path);
-      if (this.step.variables.has(tensor)) {
-        values.set(path, await this.step.variables.read(tensor));
-      }
-    }
-    if (averaged && this.average) {
-      for (const [path, value] of await this.average.read()) values.set(path, value);
+    const put = (path: string, value: HostTensor) => {
+      const rows = this.tables.get(path);
+      values.set(path, rows ? putRows(rows, values.get(path)!, value) : value);
+    };
+    const averages = averaged ? await this.average?.read() : undefined;
+    for (const path of this.moving()) {
+      put(path, averages?.get(path) ?? (await this.step.variables.read(this.tensorOf(path))));
     }
     return values;
   }
@@ -145,7 +211,7 @@ export class PhaseRun {
   }
 
   /**
-   * Restores a state, see {@link PhaseRun.state}.
+   * Restores a state, see {@link PhaseRun.state}, but with whole weights.
    * @throws ConfigError when it is not a state of this phase
    */
   async restore(train: TrainState, average: ReadonlyMap<string, HostTensor>): Promise<void> {
@@ -153,7 +219,12 @@ export class PhaseRun {
       throw new ConfigError('There are averages of the weights, but this run keeps none.');
     }
     await this.average?.write(average);
-    await this.step.load(train);
+    const tensors = { ...train.tensors };
+    for (const [path, rows] of this.tables) {
+      const whole = tensors[path];
+      if (whole) tensors[path] = takeRows(rows, whole);
+    }
+    await this.step.load({ ...train, tensors });
   }
 
   free(): void {
@@ -161,11 +232,24 @@ export class PhaseRun {
     this.step.free();
   }
 
+  /** What stands for the values of a path in the training step. */
   private tensorOf(path: string): Tensor {
-    return this.options.model.parameters().get(path)!.tensor;
+    return this.tables.get(path)?.moving ?? this.options.model.parameters().get(path)!.tensor;
   }
 
-  private rows(stream: BatchStream, signal: AbortSignal | undefined): Promise<Row[]> {
+  /** Tables with their moving rows put in, for programs that read any row. */
+  private async wholeTables(): Promise<Record<string, DeviceTensor>> {
+    if (this.tables.size === 0) return {};
+    const { runtime } = this.options.engine;
+    const values = await this.weights(true);
+    const whole: Record<string, DeviceTensor> = {};
+    for (const [path, { table }] of this.tables) {
+      whole[inputName(table)!] = await runtime.upload(values.get(path)!);
+    }
+    return whole;
+  }
+
+  private async rows(stream: BatchStream, signal: AbortSignal | undefined): Promise<Row[]> {
     const { engine, model, phase, task } = this.options;
     this.evaluation ??= new Forward(engine, model, {
       part: phase.runs,
@@ -177,6 +261,12 @@ export class PhaseRun {
       ...this.step.variables.feeds(),
       ...this.average?.feeds(),
     };
-    return collect(stream, ({ feeds }) => forward.run(feeds, weights), { signal });
+    const tables = await this.wholeTables();
+    try {
+      const feeds = { ...weights, ...tables };
+      return await collect(stream, (batch) => forward.run(batch.feeds, feeds), { signal });
+    } finally {
+      for (const table of Object.values(tables)) engine.runtime.free(table);
+    }
   }
 }

@@ -1,6 +1,7 @@
 /** Where the loop gets its batches from. */
 import type { Batch } from '../engine/index.js';
 import type { HostTensor } from '../graph/index.js';
+import type { TrainingIds } from './moving-rows.js';
 
 /** One batch, by placeholder name, and which samples it holds. */
 export interface StreamBatch {
@@ -33,6 +34,8 @@ export interface BatchStream<T = unknown> {
    * computed from them can be kept.
    */
   readonly fingerprint: string;
+  /** Which ids training reads, where that is known beforehand: the rows of a table for others need not move. */
+  readonly trainingIds?: TrainingIds | undefined;
   read(options: ReadOptions): AsyncIterable<StreamBatch>;
   /**
    * What the loss reads beside the model's output (targets and weights), for samples chosen by

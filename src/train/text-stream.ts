@@ -1,8 +1,10 @@
 /** Texts as the flow of batches that the loop reads: of like lengths, padded to few lengths. */
 import { bucketLength, fittedBuckets, lengthBatches, type TextSample } from '../data/index.js';
 import { ConfigError } from '../errors.js';
+import { TEXT_INPUTS } from '../models/index.js';
 import type { TextItem, TextPlace, TextRow, TextTask } from '../tasks/index.js';
 import { KeyedRandom } from '../util/index.js';
+import type { TrainingIds } from './moving-rows.js';
 import type { BatchStream, ReadOptions, StreamBatch } from './stream.js';
 
 /**
@@ -39,6 +41,7 @@ export class TextStream<S extends TextSample, T> implements BatchStream<T> {
   readonly fingerprint: string;
   /** Names of the samples. */
   readonly ids: readonly string[];
+  readonly trainingIds: TrainingIds | undefined;
   private readonly options: TextStreamOptions<S, T>;
   private readonly lengths: Int32Array;
   /** Lengths to pad to, in training and in evaluation. */
@@ -56,6 +59,7 @@ export class TextStream<S extends TextSample, T> implements BatchStream<T> {
     this.ids = samples.map((sample) => sample.id);
     this.fingerprint = options.fingerprint;
     this.lengths = Int32Array.from(items, ({ ids }) => ids.length);
+    this.trainingIds = this.idsOfTraining();
     const fitted = (count: number) =>
       fittedBuckets(this.lengths, { count, maxLength: options.maxTokens });
     this.buckets = { training: fitted(TRAINING_LENGTHS), evaluation: fitted(EVALUATION_LENGTHS) };
@@ -77,6 +81,20 @@ export class TextStream<S extends TextSample, T> implements BatchStream<T> {
       const filled = Array.from({ length: batchSize }, (_, i) => indices[i] ?? -1);
       yield this.batch(filled, length, training ? epoch : null);
     }
+  }
+
+  /** Ids of all batches; undefined where a pass may hold others than the samples do. */
+  private idsOfTraining(): TrainingIds | undefined {
+    const { task, items, vary } = this.options;
+    // Language models are asked about every word of the table, and masks may become any of them.
+    if (vary || task.head.endsWith('-lm')) return undefined;
+    const found = new Set<number>();
+    for (const item of items) {
+      const batch = task.inputs([item], this.place([item], item.ids.length));
+      for (const id of batch[TEXT_INPUTS.ids]!.data) found.add(Number(id));
+    }
+    found.add(this.options.padToken);
+    return { name: TEXT_INPUTS.ids, ids: Int32Array.from(found).sort() };
   }
 
   labelFeeds(indices: readonly number[], _training: boolean) {
