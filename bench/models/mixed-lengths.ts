@@ -40,6 +40,7 @@ class PacedStream implements BatchStream {
   readonly batchSize: number;
   readonly truth: readonly unknown[];
   readonly fingerprint: string;
+  readonly trainingIds: BatchStream['trainingIds'];
   private readonly stream: BatchStream;
   private readonly waiting: (() => void)[] = [];
   private readonly free: (() => void)[] = [];
@@ -51,6 +52,7 @@ class PacedStream implements BatchStream {
       batchSize: this.batchSize,
       truth: this.truth,
       fingerprint: this.fingerprint,
+      trainingIds: this.trainingIds,
     } = stream);
   }
 

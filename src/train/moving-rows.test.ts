@@ -172,7 +172,7 @@ describe('training with few moving rows', () => {
 describe('rows of a table', () => {
   const table = input('table', 'float32', [8, 2]);
   const ids = input('ids', 'int32', [3]);
-  const chosen = { name: 'ids', ids: Int32Array.of(1, 4, 5) };
+  const chosen = Int32Array.of(1, 4, 5);
 
   test('are found where ids alone read it', () => {
     const y = sum(mul(gather(table, ids), gather(table, ids)));
@@ -195,7 +195,7 @@ describe('rows of a table', () => {
     ['a negative one', [-1, 2]],
   ])('are not when %s would move', (_, rows) => {
     const y = sum(gather(table, ids));
-    expect(movingRows([y], table, ids, { name: 'ids', ids: Int32Array.from(rows) })).toBeNull();
+    expect(movingRows([y], table, ids, Int32Array.from(rows))).toBeNull();
   });
 
   test('are read at their new places, and an id that was not foreseen is reported', async () => {

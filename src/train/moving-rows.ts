@@ -3,6 +3,7 @@
  * vector nor moments for it need to be on the device: a table of 30,000 words is half of a small encoder, and a
  * set of sentences holds some thousands of them.
  */
+import type { Batch } from '../engine/index.js';
 import {
   constantOf,
   type HostTensor,
@@ -21,6 +22,8 @@ export interface TrainingIds {
   readonly name: string;
   /** Rising. */
   readonly ids: Int32Array;
+  /** Any batch: what the step computes of it shows what else reads a table. */
+  readonly example: Batch;
 }
 
 /** The rows of a table [count, width] that move; the others stay as they are. */
@@ -56,7 +59,7 @@ export function movingRows(
   outputs: readonly Tensor[],
   table: Tensor,
   ids: Tensor,
-  { ids: chosen }: TrainingIds,
+  chosen: Int32Array,
 ): MovingRows | null {
   const [count = 0, width = 0] = table.shape;
   if (table.rank !== 2 || chosen.length === 0 || chosen.length > WORTHWHILE * count) return null;

@@ -58,24 +58,21 @@ const outputsOf = ({ loss, weight, updates = new Map() }: TracedLoss): Tensor[] 
 ];
 
 /** Tables of which only some rows move, by path. */
-async function tablesOf(
+function tablesOf(
   options: PhaseRunOptions,
   parameters: readonly Variable[],
-): Promise<Map<string, MovingRows>> {
+): Map<string, MovingRows> {
   const { trainingIds } = options.train;
   // Other optimizers move rows without a gradient too, or measure them. AdamW would decay them, which is
   // left out: a word that is never seen keeps its vector.
   if (!trainingIds || options.optimizer.name !== 'adamw') return new Map();
+  const batch = placeholders(trainingIds.example);
+  const outputs = outputsOf(lossOf(options, batch, input('@key', 'int32', [2])));
+  const ids = batch[trainingIds.name]!;
   const tables = new Map<string, MovingRows>();
-  for await (const { feeds } of options.train.read({ epoch: 0, training: true })) {
-    const batch = placeholders(feeds);
-    const outputs = outputsOf(lossOf(options, batch, input('@key', 'int32', [2])));
-    const ids = batch[trainingIds.name]!;
-    for (const { name, tensor } of parameters) {
-      const rows = movingRows(outputs, tensor, ids, trainingIds);
-      if (rows) tables.set(name, rows);
-    }
-    break;
+  for (const { name, tensor } of parameters) {
+    const rows = movingRows(outputs, tensor, ids, trainingIds.ids);
+    if (rows) tables.set(name, rows);
   }
   return tables;
 }
@@ -117,7 +114,7 @@ export class PhaseRun {
     const { engine, model, phase, weights, ema } = options;
     applyPhase(model, phase);
     const { parameters: whole, buffers, constants } = variablesOf(model, weights);
-    const tables = await tablesOf(options, whole);
+    const tables = tablesOf(options, whole);
     const { trainingIds } = options.train;
     const parameters = whole.map((v) => {
       const rows = tables.get(v.name);

@@ -85,16 +85,16 @@ export class TextStream<S extends TextSample, T> implements BatchStream<T> {
 
   /** Ids of all batches; undefined where a pass may hold others than the samples do. */
   private idsOfTraining(): TrainingIds | undefined {
-    const { task, items, vary } = this.options;
+    const { task, items, vary, padToken } = this.options;
     // Language models are asked about every word of the table, and masks may become any of them.
-    if (vary || task.head.endsWith('-lm')) return undefined;
-    const found = new Set<number>();
+    if (items.length === 0 || vary || task.head.endsWith('-lm')) return undefined;
+    const found = new Set([padToken]);
     for (const item of items) {
       const batch = task.inputs([item], this.place([item], item.ids.length));
       for (const id of batch[TEXT_INPUTS.ids]!.data) found.add(Number(id));
     }
-    found.add(this.options.padToken);
-    return { name: TEXT_INPUTS.ids, ids: Int32Array.from(found).sort() };
+    const { feeds: example } = this.batch([0], items[0]!.ids.length, null);
+    return { name: TEXT_INPUTS.ids, ids: Int32Array.from(found).sort(), example };
   }
 
   labelFeeds(indices: readonly number[], _training: boolean) {
