@@ -8,10 +8,11 @@ import type { TrainingIds } from './moving-rows.js';
 import type { BatchStream, ReadOptions, StreamBatch } from './stream.js';
 
 /**
- * Lengths to pad to. In training eight add 7 to 21 % of padding (`fittedBuckets`); a finished model packs its
- * weights once for each, so there are fewer.
+ * Lengths to pad to. In batches of 16 ten of them add, in %: SST 12, TREC 9, AG news 6, MR 11, CoNLL-2003 18, reviews
+ * of books 3; eight 16, 14, 8, 14, 23 and 3. Each takes a program: 0.4 s and memory of its own. A finished
+ * model packs its weights once for each, so evaluation has fewer.
  */
-const TRAINING_LENGTHS = 8;
+const TRAINING_LENGTHS = 10;
 const EVALUATION_LENGTHS = 4;
 
 /** What a stream of texts is made of. */
@@ -60,9 +61,10 @@ export class TextStream<S extends TextSample, T> implements BatchStream<T> {
     this.fingerprint = options.fingerprint;
     this.lengths = Int32Array.from(items, ({ ids }) => ids.length);
     this.trainingIds = this.idsOfTraining();
-    const fitted = (count: number) =>
-      fittedBuckets(this.lengths, { count, maxLength: options.maxTokens });
-    this.buckets = { training: fitted(TRAINING_LENGTHS), evaluation: fitted(EVALUATION_LENGTHS) };
+    this.buckets = {
+      training: this.fitted(true, TRAINING_LENGTHS),
+      evaluation: this.fitted(false, EVALUATION_LENGTHS),
+    };
   }
 
   /** Tokens that did not fit, in all, and the number of texts that they are missing from. */
@@ -81,6 +83,17 @@ export class TextStream<S extends TextSample, T> implements BatchStream<T> {
       const filled = Array.from({ length: batchSize }, (_, i) => indices[i] ?? -1);
       yield this.batch(filled, length, training ? epoch : null);
     }
+  }
+
+  /** Lengths that suit the batches of the first pass; the longest text fits in any. */
+  private fitted(training: boolean, count: number): number[] {
+    const { batchSize, seed, maxTokens: maxLength } = this.options;
+    const random = KeyedRandom.of(seed);
+    const longest = this.lengths.reduce((a, b) => Math.max(a, b), 1);
+    const buckets = Array.from({ length: longest }, (_, i) => i + 1);
+    const order = { batchSize, random, epoch: 0, training, maxLength, buckets };
+    const lengths = lengthBatches(this.lengths, order).map(({ length }) => length);
+    return fittedBuckets([...lengths, longest], { count, maxLength });
   }
 
   /** Ids of all batches; undefined where a pass may hold others than the samples do. */
