@@ -8,6 +8,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -64,6 +65,23 @@ export class KeptCells {
     const path = this.path(key);
     if (!existsSync(path)) return null;
     return (JSON.parse(readFileSync(path, 'utf8')) as { cell: Cell }).cell;
+  }
+
+  /** The newest cell of the same choices, data and start, whatever code made it. */
+  readOlder({ choices, data, start }: CellKey): Cell | null {
+    if (!existsSync(this.folder)) return null;
+    const asked = JSON.stringify({ choices, data, start });
+    let found: { cell: Cell; made: number } | null = null;
+    for (const name of readdirSync(this.folder).filter((n) => n.endsWith('.json'))) {
+      const path = join(this.folder, name);
+      const { key, cell } = JSON.parse(readFileSync(path, 'utf8')) as { key: CellKey; cell: Cell };
+      const { choices, data, start } = key;
+      const made = statSync(path).mtimeMs;
+      if (JSON.stringify({ choices, data, start }) !== asked || made <= (found?.made ?? 0))
+        continue;
+      found = { cell, made };
+    }
+    return found?.cell ?? null;
   }
 
   write(key: CellKey, cell: Cell): void {

@@ -1,5 +1,8 @@
 /** What the table of texts is made of. */
 
+/** How a model is made. */
+export type TextMethod = 'fine-tune' | 'feature-extraction' | 'scratch';
+
 /** A set of texts with the budget that every method gets. */
 export interface TextSet {
   readonly name: string;
@@ -8,27 +11,24 @@ export interface TextSet {
   readonly metric: 'accuracy' | 'f1';
   /** Other choices of the runs: tokens, passes. */
   readonly options: Readonly<Record<string, string | number>>;
+  /** Peak rate of fine-tuning. */
+  readonly lr: number;
   /** What is expected of the real encoder, where somebody asked for it. */
   readonly goal?: number;
 }
 
-/** How a model is made. */
-export type TextMethod = 'fine-tune' | 'feature-extraction' | 'scratch';
-
-/** Learning rates that are not the method's default: set by hand, not compared with others. */
-export const METHODS: Readonly<Record<TextMethod, Readonly<Record<string, number>>>> = {
-  'fine-tune': { lr: 1e-4 },
-  'feature-extraction': {},
-  scratch: {},
-};
-
-/** Sets, the quickest first, so that a table that is cut short has most of its rows. */
+/**
+ * Sets. Rates of fine-tuning: of mr and conll the best by the validation part, seed 1, of 5e-5, 1e-4, 2e-4 (accuracy
+ * 0.822, 0.838, 0.835) and of 1e-4, 2e-4 (F1 0.904, 0.912); the others are set by hand. The other methods have
+ * their defaults; from scratch mr gave 0.762, 0.750 and 0.504 at 2e-4, 5e-4 (the default) and 1e-3.
+ */
 export const TEXT_SETS: readonly TextSet[] = [
   {
     name: 'trec',
     folder: 'trec/coarse',
     metric: 'accuracy',
     options: { epochs: 4, 'max-length': 64 },
+    lr: 1e-4,
     goal: 0.95,
   },
   {
@@ -36,32 +36,37 @@ export const TEXT_SETS: readonly TextSet[] = [
     folder: 'sms_spam',
     metric: 'f1',
     options: { epochs: 2, 'max-length': 64 },
+    lr: 1e-4,
   },
   {
     name: 'mr',
     folder: 'mr',
     metric: 'accuracy',
-    options: { epochs: 2, 'max-length': 64 },
+    options: { epochs: 2, 'max-length': 64, batch: 32 },
+    lr: 1e-4,
     goal: 0.84,
   },
   {
     name: 'conll',
     folder: 'conll2003',
     metric: 'f1',
-    options: { epochs: 3, 'max-length': 128 },
+    options: { epochs: 3, 'max-length': 128, batch: 32 },
+    lr: 2e-4,
     goal: 0.86,
   },
   {
     name: 'ag',
     folder: 'ag_news',
     metric: 'accuracy',
-    options: { epochs: 2, 'max-length': 64 },
+    options: { epochs: 2, 'max-length': 64, batch: 32 },
+    lr: 1e-4,
   },
   {
     name: 'amazon',
     folder: 'amazon_multidomain/kitchen',
     metric: 'accuracy',
     options: { epochs: 2, 'max-length': 128 },
+    lr: 1e-4,
   },
 ];
 

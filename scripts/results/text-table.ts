@@ -2,16 +2,8 @@
 import { type TransferGain, transferGain } from '../../src/metrics/index.js';
 import type { Cell } from './cells.js';
 import type { CurvePoint } from './text-curves.js';
-import type { TextSet } from './text-sets.js';
-import {
-  deviation,
-  mean,
-  type ResultRow,
-  short,
-  signed,
-  spreadOf,
-  VERDICTS,
-} from './vision-table.js';
+import { SEEDS, type TextSet } from './text-sets.js';
+import { deviation, mean, type ResultRow, signed, spreadOf, VERDICTS } from './vision-table.js';
 
 /** All runs of a set with one base. */
 export interface TextComparison {
@@ -25,26 +17,45 @@ export interface TextComparison {
 }
 
 const of = (cells: readonly Cell[], { metric }: TextSet) => cells.map((c) => c.metrics[metric]!);
-const seconds = (cells: readonly Cell[]) => mean(cells.map((c) => c.seconds)).toFixed(0);
+const MISSING = '-';
+const seconds = (cells: readonly Cell[]) =>
+  cells.length ? mean(cells.map((c) => c.seconds)).toFixed(0) : MISSING;
 
-function gainOf({ set, tuned, scratch }: TextComparison): TransferGain {
-  return transferGain(of(tuned, set), of(scratch, set));
+/** Null without a control. */
+function gainOf({ set, tuned, scratch }: TextComparison): TransferGain | null {
+  return scratch.length ? transferGain(of(tuned, set), of(scratch, set)) : null;
 }
 
+/** Mean and deviation, and the number of seeds where it is not that of the others. */
+function shown(cells: readonly Cell[], set: TextSet): string {
+  if (cells.length === 0) return MISSING;
+  const values = of(cells, set);
+  const few =
+    cells.length < SEEDS.length ? `, ${cells.length} seed${cells.length > 1 ? 's' : ''}` : '';
+  return `${cells.length > 1 ? spreadOf(values) : values[0]!.toFixed(3)}${few}`;
+}
+
+/** A row of `--json`; peer and ratio are null without a control. */
+export type TextRow = Omit<ResultRow, 'peer' | 'ratio'> & {
+  readonly peer: number | null;
+  readonly ratio: number | null;
+};
+
 /** A row of `--json`: fine-tuned against from scratch; the frozen trunk is told of in the note. */
-export function textRow(comparison: TextComparison): ResultRow {
+export function textRow(comparison: TextComparison): TextRow {
   const { set, base, tuned, frozen, scratch } = comparison;
-  const [a, b] = [of(tuned, set), of(scratch, set)];
-  const { gain, low, high, verdict } = gainOf(comparison);
+  const gain = gainOf(comparison);
+  const spread = gain && Number.isFinite(gain.low) ? ([gain.low, gain.high] as const) : null;
+  const verdict = gain ? VERDICTS[gain.verdict] : 'no control yet';
   return {
     name: `${set.name}, ${base}`,
-    ours: mean(a),
-    peer: mean(b),
-    ratio: gain,
-    spread: Number.isFinite(low) ? [low, high] : null,
+    ours: mean(of(tuned, set)),
+    peer: gain ? mean(of(scratch, set)) : null,
+    ratio: gain ? gain.gain : null,
+    spread,
     goal: 0,
     unit: set.metric,
-    note: `peer: from scratch, same passes; ${VERDICTS[verdict]}; frozen ${spreadOf(of(frozen, set))}; deviation over seeds ${short(deviation(a))} and ${short(deviation(b))}`,
+    note: `peer: from scratch, same passes; ${verdict}; tuned ${shown(tuned, set)}; frozen ${shown(frozen, set)}; from scratch ${shown(scratch, set)}`,
   };
 }
 
@@ -102,8 +113,9 @@ export function curveMarkdown(points: readonly CurvePoint[]): string {
 export function textMarkdown(comparisons: readonly TextComparison[]): string {
   const lines = comparisons.map((comparison) => {
     const { set, base, real, tuned, frozen, scratch } = comparison;
-    const { gain, low, high, verdict } = gainOf(comparison);
-    const interval = Number.isFinite(low) ? ` (${signed(low)} to ${signed(high)})` : '';
+    const gain = gainOf(comparison);
+    const interval =
+      gain && Number.isFinite(gain.low) ? ` (${signed(gain.low)} to ${signed(gain.high)})` : '';
     const reached = mean(of(tuned, set));
     const expected =
       set.goal === undefined || !real
@@ -113,11 +125,11 @@ export function textMarkdown(comparisons: readonly TextComparison[]): string {
       set.name,
       base,
       set.metric,
-      spreadOf(of(tuned, set)),
-      spreadOf(of(frozen, set)),
-      spreadOf(of(scratch, set)),
-      `${signed(gain)}${interval}`,
-      VERDICTS[verdict],
+      shown(tuned, set),
+      shown(frozen, set),
+      shown(scratch, set),
+      gain ? `${signed(gain.gain)}${interval}` : MISSING,
+      gain ? VERDICTS[gain.verdict] : MISSING,
       expected,
       `${seconds(tuned)} / ${seconds(frozen)} / ${seconds(scratch)}`,
     ];

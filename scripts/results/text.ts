@@ -2,10 +2,13 @@
  * The table of texts in docs/results.md: a text base fine-tuned, frozen, and the same network from random
  * weights, three seeds each.
  *
- *     npm run results:text -- --encoder FOLDER [--json] [--write] [--only NAME] [--data FOLDER]
+ *     npm run results:text -- --encoder FOLDER [--json] [--write] [--only NAME] [--base NAME]
+ *         [--method NAME] [--seeds N] [--older] [--data FOLDER]
  *
  * `--encoder` is a folder with all-MiniLM-L6-v2 (BERT architecture); without it only the embedded base is measured.
- * A finished run is kept in .cache/results and used again as long as configuration, data and code are the same.
+ * A finished run is kept in .cache/results and used again as long as configuration, data and code are the same;
+ * with `--older` also when the code was another. The whole takes hours and may be made in goes, by set, base, method and number
+ * of seeds.
  */
 import { existsSync } from 'node:fs';
 import { cpus } from 'node:os';
@@ -16,7 +19,7 @@ import { writeTable } from '../../bench/harness.js';
 import { type Cell, type CellKey, fingerprint, fitArguments, KeptCells, runCell } from './cells.js';
 import { codeVersion } from './code-version.js';
 import { CURVES, type CurvePoint, runCurve } from './text-curves.js';
-import { METHODS, SEEDS, TEXT_SETS, type TextMethod, type TextSet } from './text-sets.js';
+import { SEEDS, TEXT_SETS, type TextMethod, type TextSet } from './text-sets.js';
 import {
   curveMarkdown,
   curveRow,
@@ -31,6 +34,10 @@ const { values: options } = parseArgs({
     json: { type: 'boolean', default: false },
     write: { type: 'boolean', default: false },
     only: { type: 'string', default: '' },
+    method: { type: 'string', default: '' },
+    base: { type: 'string', default: '' },
+    seeds: { type: 'string', default: '3' },
+    older: { type: 'boolean', default: false },
     encoder: { type: 'string' },
     data: { type: 'string', default: join(root, '../shared/data') },
   },
@@ -63,6 +70,7 @@ const bases: readonly TableBase[] = [
     ? [{ name: 'graft/minilm', path: 'graft/minilm', folder: embedded, real: false }]
     : []),
 ];
+const seeds = SEEDS.slice(0, Number(options.seeds));
 const kept = new KeptCells(join(root, '.cache/results/text'));
 const fingerprints = new Map<string, string>();
 const code = await codeVersion(['src/run/fit.ts', 'src/models/bert.ts']);
@@ -82,9 +90,10 @@ async function cellOf(
   run: boolean,
 ): Promise<Cell | null> {
   const folder = join(data, set.folder);
-  const choices = { method, seed, ...set.options, ...METHODS[method] };
+  const choices: Record<string, string | number> = { method, seed, ...set.options };
+  if (method === 'fine-tune') choices.lr = set.lr;
   const key: CellKey = { choices, data: known(folder), start: known(base.folder), code };
-  const before = kept.read(key);
+  const before = kept.read(key) ?? (options.older ? kept.readOlder(key) : null);
   if (before || !run) return before;
   const cell = await runCell(fitArguments(folder, { base: base.path, ...choices }), 'test');
   kept.write(key, cell);
@@ -94,26 +103,33 @@ async function cellOf(
   return cell;
 }
 
-/** All runs of a set with a base; null when some are missing. */
+/** Runs of a set with a base, as far as there are any; null when it was not fine-tuned yet. */
 async function compare(
   set: TextSet,
   base: TableBase,
   run: boolean,
 ): Promise<TextComparison | null> {
-  const cells = async (method: TextMethod): Promise<Cell[] | null> => {
-    const found: Cell[] = [];
-    for (const seed of SEEDS) {
-      const cell = await cellOf(set, base, method, seed, run);
-      if (!cell) return null;
-      found.push(cell);
-    }
-    return found;
+  const methods = ['fine-tune', 'feature-extraction', 'scratch'] as const;
+  const found: Record<TextMethod, Cell[]> = {
+    'fine-tune': [],
+    'feature-extraction': [],
+    scratch: [],
   };
-  const frozen = await cells('feature-extraction');
-  const tuned = await cells('fine-tune');
-  const scratch = await cells('scratch');
-  const { name, real } = base;
-  return tuned && frozen && scratch && { set, base: name, real, tuned, frozen, scratch };
+  // Seed by seed, so that a table that is cut short has something of every method.
+  for (const seed of SEEDS) {
+    for (const method of methods) {
+      const asked =
+        run &&
+        seeds.includes(seed) &&
+        base.name.includes(options.base) &&
+        (options.method === '' || options.method === method);
+      const cell = await cellOf(set, base, method, seed, asked);
+      if (cell) found[method].push(cell);
+    }
+  }
+  const { 'fine-tune': tuned, 'feature-extraction': frozen, scratch } = found;
+  if (tuned.length === 0) return null;
+  return { set, base: base.name, real: base.real, tuned, frozen, scratch };
 }
 
 const asked = ({ name }: { readonly name: string }) => name.includes(options.only.toLowerCase());
@@ -131,7 +147,7 @@ for (const set of TEXT_SETS) {
 const points: CurvePoint[] = [];
 for (const curve of CURVES.filter(asked)) {
   const bases = join(root, '.cache/results/text-bases');
-  points.push(...(await runCurve(curve, { data, kept, bases, code, seeds: SEEDS, known })));
+  points.push(...(await runCurve(curve, { data, kept, bases, code, seeds, known })));
 }
 if (options.write) {
   const threads = all[0]?.tuned[0]?.threads ?? 0;
