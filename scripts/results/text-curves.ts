@@ -7,6 +7,7 @@ import { readTextDataset } from '../../src/data/index.node.js';
 import { KeyedRandom } from '../../src/util/index.js';
 import { type Cell, type CellKey, fitArguments, graft, type KeptCells, runCell } from './cells.js';
 import { keepEncoder, type SmallNetwork, textsOf, writeSmallBase } from './small-base.js';
+import { SEEDS } from './text-sets.js';
 
 /** One question: how much does the source help, by the number of target samples. */
 export interface Curve {
@@ -26,7 +27,8 @@ export interface Curve {
   readonly encoderOnly: boolean;
 }
 
-const T5: SmallNetwork = {
+/** The encoder-decoder of curves and summaries. */
+export const T5: SmallNetwork = {
   modelType: 't5',
   head: 'seq2seq-lm',
   words: 6000,
@@ -73,16 +75,18 @@ export const CURVES: readonly Curve[] = [
     network: T5,
     metric: 'bleu',
     better: 'higher',
-    sourceEpochs: 8,
+    sourceEpochs: 3,
     sizes: [
-      [1000, 20],
-      [5000, 10],
-      [20000, 4],
+      [1000, 10],
+      [5000, 4],
+      [20000, 2],
     ],
     options: { 'max-length': 64, lr: 1e-3, batch: 32 },
     encoderOnly: true,
   },
 ];
+
+type Method = 'fine-tune' | 'scratch';
 
 /** Results of a curve at one number of samples. */
 export interface CurvePoint {
@@ -118,18 +122,28 @@ export interface CurveContext {
   readonly bases: string;
   readonly code: string;
   readonly seeds: readonly number[];
+  /** Cells made by other code count too. */
+  readonly older: boolean;
+  /** Whether what is missing is run; else only what is kept is told of. */
+  readonly run: boolean;
   /** Hash of a folder's files. */
   readonly known: (folder: string) => string;
 }
 
-/** The network from random weights, and the same after the source; made once. */
-async function basesOf(curve: Curve, { data, bases, code, known }: CurveContext) {
+/** What stands for the networks of a curve: their making, and the data. */
+function startOf(curve: Curve, { data, known }: CurveContext): string {
   const folders = [curve.source, curve.target].map((f) => join(data, f));
   const { name: _, sizes: __, metric: ___, ...made } = curve;
-  const key = createHash('sha256')
-    .update(JSON.stringify([made, code, ...folders.map(known)]))
+  return createHash('sha256')
+    .update(JSON.stringify([made, folders.map(known)]))
     .digest('hex')
     .slice(0, 16);
+}
+
+/** The network from random weights, and the same after the source; made once for each state of the code. */
+async function basesOf(curve: Curve, start: string, { data, bases, code }: CurveContext) {
+  const folders = [curve.source, curve.target].map((f) => join(data, f));
+  const key = `${start}-${code}`;
   const [small, source] = [join(bases, `${key}-small`), join(bases, `${key}-source`)];
   if (!existsSync(small)) await writeSmallBase(small, curve.network, await textsOf(folders));
   if (!existsSync(source)) {
@@ -147,43 +161,43 @@ async function basesOf(curve: Curve, { data, bases, code, known }: CurveContext)
     rmSync(beside, { recursive: true, force: true });
     console.error(`${curve.name}: the source is learned`);
   }
-  return { small, source, key };
+  return { small, source };
 }
 
-/** Runs what is missing of a curve. */
+/** Points of a curve, those that are missing run where that is asked for. */
 export async function runCurve(curve: Curve, context: CurveContext): Promise<CurvePoint[]> {
-  const { data, kept, code, seeds, known } = context;
-  const { small, source, key: start } = await basesOf(curve, context);
+  const { data, kept, code, seeds, known, older, run } = context;
+  const start = startOf(curve, context);
   const target = join(data, curve.target);
   const scratch = mkdtempSync(join(tmpdir(), 'graft-curve-'));
+  const cellOf = async (samples: number, epochs: number, method: Method, seed: number) => {
+    const options = { ...curve.options, epochs, method, seed };
+    const key: CellKey = { choices: { ...options, samples }, data: known(target), start, code };
+    const before = kept.read(key) ?? (older ? kept.readOlder(key) : null);
+    if (before || !run || !seeds.includes(seed)) return before;
+    const bases = await basesOf(curve, start, context);
+    const part = join(scratch, `${samples}-${seed}`);
+    if (!existsSync(part)) await subset(target, part, samples, seed);
+    const base = method === 'scratch' ? bases.small : bases.source;
+    const cell = await runCell(fitArguments(part, { base, ...options }), 'test');
+    kept.write(key, cell);
+    console.error(
+      `${curve.name}, ${samples}, ${method}, seed ${seed}: ${curve.metric} ${cell.metrics[curve.metric]!.toFixed(2)}, ${cell.seconds.toFixed(0)} s`,
+    );
+    return cell;
+  };
   const points: CurvePoint[] = [];
   try {
     for (const [samples, epochs] of curve.sizes) {
-      const cells: Record<'fine-tune' | 'scratch', Cell[]> = { 'fine-tune': [], scratch: [] };
-      for (const seed of seeds) {
-        const part = join(scratch, `${samples}-${seed}`);
+      const cells: Record<Method, Cell[]> = { 'fine-tune': [], scratch: [] };
+      for (const seed of SEEDS) {
         for (const method of ['fine-tune', 'scratch'] as const) {
-          const options = { ...curve.options, epochs, method, seed };
-          const key: CellKey = {
-            choices: { ...options, samples },
-            data: known(target),
-            start,
-            code,
-          };
-          let cell = kept.read(key);
-          if (!cell) {
-            if (!existsSync(part)) await subset(target, part, samples, seed);
-            const base = method === 'scratch' ? small : source;
-            cell = await runCell(fitArguments(part, { base, ...options }), 'test');
-            kept.write(key, cell);
-            console.error(
-              `${curve.name}, ${samples}, ${method}, seed ${seed}: ${curve.metric} ${cell.metrics[curve.metric]!.toFixed(2)}, ${cell.seconds.toFixed(0)} s`,
-            );
-          }
-          cells[method].push(cell);
+          const cell = await cellOf(samples, epochs, method, seed);
+          if (cell) cells[method].push(cell);
         }
       }
-      points.push({ curve, samples, transfer: cells['fine-tune'], scratch: cells.scratch });
+      const { 'fine-tune': transfer, scratch } = cells;
+      if (transfer.length && scratch.length) points.push({ curve, samples, transfer, scratch });
     }
   } finally {
     rmSync(scratch, { recursive: true, force: true });

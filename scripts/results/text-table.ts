@@ -3,6 +3,7 @@ import { type TransferGain, transferGain } from '../../src/metrics/index.js';
 import type { Cell } from './cells.js';
 import type { CurvePoint } from './text-curves.js';
 import { SEEDS, type TextSet } from './text-sets.js';
+import { ROUGES, type SummaryResult } from './text-summaries.js';
 import { deviation, mean, type ResultRow, signed, spreadOf, VERDICTS } from './vision-table.js';
 
 /** All runs of a set with one base. */
@@ -106,6 +107,20 @@ export function curveMarkdown(points: readonly CurvePoint[]): string {
     ...lines,
   ]
     .map((cells) => `| ${cells.join(' | ')} |`)
+    .join('\n');
+}
+
+/** ROUGE of summaries for people. */
+export function summaryMarkdown({ lead, cells }: SummaryResult): string {
+  const values = (name: (typeof ROUGES)[number]) => cells.map((c) => c.metrics[name]!);
+  const own = (name: (typeof ROUGES)[number]) =>
+    cells.length > 1 ? spreadOf(values(name)) : values(name)[0]!.toFixed(3);
+  const lines = [
+    ['the first sentence', ...ROUGES.map((name) => lead[name].toFixed(3)), '-'],
+    [`from random weights, seeds: ${cells.length}`, ...ROUGES.map(own), seconds(cells)],
+  ];
+  return [['scitldr', ...ROUGES, 's'], new Array<string>(5).fill('---'), ...lines]
+    .map((row) => `| ${row.join(' | ')} |`)
     .join('\n');
 }
 

@@ -20,9 +20,11 @@ import { type Cell, type CellKey, fingerprint, fitArguments, KeptCells, runCell 
 import { codeVersion } from './code-version.js';
 import { CURVES, type CurvePoint, runCurve } from './text-curves.js';
 import { SEEDS, TEXT_SETS, type TextMethod, type TextSet } from './text-sets.js';
+import { runSummaries, SUMMARIES } from './text-summaries.js';
 import {
   curveMarkdown,
   curveRow,
+  summaryMarkdown,
   type TextComparison,
   textMarkdown,
   textRow,
@@ -133,8 +135,8 @@ async function compare(
 }
 
 const asked = ({ name }: { readonly name: string }) => name.includes(options.only.toLowerCase());
-if (![...TEXT_SETS, ...CURVES].some(asked)) {
-  const names = [...TEXT_SETS, ...CURVES].map((s) => s.name);
+const names = [...TEXT_SETS, ...CURVES, { name: SUMMARIES }].map((s) => s.name);
+if (!names.some((name) => asked({ name }))) {
   throw new Error(`--only ${options.only}: there are ${names.join(', ')}.`);
 }
 const all: TextComparison[] = [];
@@ -144,25 +146,35 @@ for (const set of TEXT_SETS) {
     if (comparison) all.push(comparison);
   }
 }
+const folder = join(root, '.cache/results/text-bases');
+const context = { data, kept, bases: folder, code, seeds, known, older: options.older };
 const points: CurvePoint[] = [];
-for (const curve of CURVES.filter(asked)) {
-  const bases = join(root, '.cache/results/text-bases');
-  points.push(...(await runCurve(curve, { data, kept, bases, code, seeds, known })));
+for (const curve of CURVES) {
+  points.push(...(await runCurve(curve, { ...context, run: asked(curve) })));
 }
+const summaries = await runSummaries({ ...context, run: asked({ name: SUMMARIES }) });
+const others = [
+  ...(points.length ? [curveMarkdown(points)] : []),
+  ...(summaries ? [summaryMarkdown(summaries)] : []),
+];
 if (options.write) {
   const threads = all[0]?.tuned[0]?.threads ?? 0;
   const missing = TEXT_SETS.filter((set) => !all.some((c) => c.set.name === set.name));
   const head = [
     `${threads} threads of ${cpus()[0]?.model.trim() ?? 'a processor'}, ${new Date().toISOString().slice(0, 10)}, seeds ${SEEDS.join(', ')}.`,
+    ...(options.older ? ['Runs of earlier states of the code count too (`--older`).'] : []),
     ...(missing.length ? [`Not measured yet: ${missing.map((s) => s.name).join(', ')}.`] : []),
     '',
   ];
   const file = new URL('../../docs/results.md', import.meta.url);
-  const curves = points.length ? `\n${curveMarkdown(points)}\n` : '';
-  writeTable(file, 'text', `\n${head.join('\n')}\n${textMarkdown(all)}\n${curves}`);
+  writeTable(
+    file,
+    'text',
+    `\n${head.join('\n')}\n${[textMarkdown(all), ...others].join('\n\n')}\n`,
+  );
   console.error(`written to ${basename(relative(process.cwd(), fileURLToPath(file)))}`);
 }
 const shown = all.filter(({ set }) => asked(set));
 if (options.json)
   console.log(JSON.stringify({ rows: [...shown.map(textRow), ...points.map(curveRow)] }));
-else console.log([textMarkdown(shown), curveMarkdown(points)].join('\n\n'));
+else console.log([textMarkdown(shown), ...others].join('\n\n'));
