@@ -8,6 +8,8 @@ export interface MethodContext {
   readonly hasRole: (path: string, role: Role) => boolean;
   /** What the model reads; rates and numbers of passes differ. Pictures by default. */
   readonly modality?: 'image' | 'text';
+  /** Channels of the hidden states of a text model; its rates depend on it. */
+  readonly width?: number;
   /** The head is not new: it was trained with the base, or is part of it. */
   readonly headTrained?: boolean;
   /** Passes over the training data in all. */

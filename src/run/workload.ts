@@ -18,6 +18,8 @@ export interface PreparedNetwork {
   readonly isHead: (path: string) => boolean;
   readonly hasRole: (path: string, role: Role) => boolean;
   readonly modality: 'image' | 'text';
+  /** Channels of the hidden states of a text model. */
+  readonly width?: number;
   /** The head came with the base. */
   readonly headTrained: boolean;
 }

@@ -6,8 +6,8 @@ import { defineMethod } from '../define-method.js';
  * one: MobileNet V2, five passes, accuracy after the last in %, two seeds at 1e-3 and at 3e-3: ants and bees
  * at 128, 50.3 63.4 and 63.4 59.5; amazon at 96, 62.0 49.0 and 62.0 44.8. A thousand pictures of CIFAR-10
  * at 64, three passes, one seed: 21.5 and 15.5. At 3e-4 ants and bees, 53.6. Seeds differ by more than the two
- * rates, and where there is a difference in more than 80 steps it is for the lower one. That for texts was not compared
- * with others yet.
+ * rates, and where there is a difference in more than 80 steps it is for the lower one. Texts: MiniLM's
+ * network on film reviews, two passes, one seed, accuracy by the validation part 76.2 at 2e-4, 75.0 at 5e-4, 50.4 at 1e-3.
  */
 const RATES = { image: 1e-3, text: 5e-4 };
 

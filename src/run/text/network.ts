@@ -34,6 +34,7 @@ export function networkOf(
     hasRole: (path, role) =>
       role === 'head' ? isHead(path) : (definition.roles[role]?.test(path) ?? false),
     modality: 'text',
+    width: config.hiddenSize,
     headTrained: untrained.length === 0,
   };
 }
