@@ -31,32 +31,33 @@ const moments = ({ dtype, shape }: TensorType) => ({
 });
 
 /**
- * Running moments of the scaled gradient s g, s a scalar folded into the factors:
- * m = beta1 m + (1 - beta1) s g; v = beta2 v + ((1 - beta2)^(1/2) s g)^2.
+ * Moments of the scaled gradient s g, kept without their constant factors, which saves a pass over memory:
+ * M = m / (1 - beta1) becomes beta1 M + s g, and V = v / (1 - beta2) becomes beta2 V + (s g)^2.
  */
 function nextMoments(
   { gradient, gradientScale, state }: UpdateContext,
   [beta1, beta2]: readonly [number, number],
 ): { first: Tensor; second: Tensor } {
-  const g1 = mul(gradient, mul(gradientScale, 1 - beta1));
-  const g2 = mul(gradient, mul(gradientScale, Math.sqrt(1 - beta2)));
+  const g = mul(gradient, gradientScale);
   return {
-    first: add(mul(state.first!, beta1), g1),
-    second: add(mul(state.second!, beta2), mul(g2, g2)),
+    first: add(mul(state.first!, beta1), g),
+    second: add(mul(state.second!, beta2), mul(g, g)),
   };
 }
 
-// lr (m / c1) / (sqrt(v / c2) + eps) = (lr sqrt(c2) / c1) m / (sqrt(v) + eps sqrt(c2)), which
-// leaves four passes over memory. c1, c2 are the bias corrections.
+// With bias corrections c1 and c2, lr (m / c1) / (sqrt(v / c2) + eps) is rate M / (sqrt(V) + epsilon), where
+// m = (1 - beta1) M, v = (1 - beta2) V, root = sqrt(c2 / (1 - beta2)), rate = lr root (1 - beta1) / c1 and
+// epsilon = eps root.
 function adamScalars(
   step: number,
   lr: number,
   [beta1, beta2]: readonly [number, number],
   epsilon: number,
 ) {
-  const root = Math.sqrt(-Math.expm1(step * Math.log(beta2)));
   const c1 = beta1 === 0 ? 1 : -Math.expm1(step * Math.log(beta1));
-  return { rate: (lr * root) / c1, epsilon: epsilon * root };
+  const c2 = beta2 === 0 ? 1 : -Math.expm1(step * Math.log(beta2));
+  const root = Math.sqrt(c2 / (1 - beta2));
+  return { rate: (lr * root * (1 - beta1)) / c1, epsilon: epsilon * root };
 }
 
 /**

@@ -126,7 +126,8 @@ describe('training with few moving rows', () => {
       [tokenizer.vocabularySize, 16],
     ]);
     expect(difference(a.weights, b.weights)).toBeLessThan(1e-5);
-    expect(difference(a.weights, few.weights as Weights)).toBeGreaterThan(0.01);
+    // A hundred times as far as the two may lie apart.
+    expect(difference(a.weights, few.weights as Weights)).toBeGreaterThan(1e-3);
     expect(a.best!.metrics.accuracy).toBe(b.best!.metrics.accuracy);
     expect(a.best!.metrics.logLoss).toBeCloseTo(b.best!.metrics.logLoss!, 5);
   });

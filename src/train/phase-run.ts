@@ -185,8 +185,11 @@ export class PhaseRun {
     return task.score({ rows: await this.rows(valid, signal), truth: valid.truth });
   }
 
-  /** Values of all weights; the averages when there are any and they are asked for. */
-  async weights(averaged: boolean): Promise<Weights> {
+  /**
+   * Values of all weights; the averages when there are any and they are asked for.
+   * @param read values of what moves that were read already, as in {@link PhaseRun.state}
+   */
+  async weights(averaged: boolean, read: TrainState['tensors'] = {}): Promise<Weights> {
     const values: Weights = new Map(this.options.weights);
     const put = (path: string, value: HostTensor) => {
       const rows = this.tables.get(path);
@@ -194,7 +197,8 @@ export class PhaseRun {
     };
     const averages = averaged ? await this.average?.read() : undefined;
     for (const path of this.moving()) {
-      put(path, averages?.get(path) ?? (await this.step.variables.read(this.tensorOf(path))));
+      const known = averages?.get(path) ?? read[path];
+      put(path, known ?? (await this.step.variables.read(this.tensorOf(path))));
     }
     return values;
   }

@@ -260,7 +260,7 @@ export class Trainer {
 
   private async save(run: PhaseRun): Promise<void> {
     const { train, average } = await run.state();
-    const weights = await run.weights(false);
+    const weights = await run.weights(false, train.tensors);
     const optimizer = new Map(Object.entries(train.tensors).filter(([name]) => !weights.has(name)));
     const { step, batches } = train;
     await this.options.checkpoints.save({
