@@ -19,12 +19,14 @@ import {
   loadTextDefinition,
   loadTextModel,
   type RawConfig,
+  TEXT_INPUTS,
   type TextHead,
   textCheckpointOf,
   textModelTypes,
   writeTextConfig,
 } from '../../src/models/index.js';
 import { Context, type Weights } from '../../src/nn/index.js';
+import { movingRows } from '../../src/train/moving-rows.js';
 import { expectClose } from '../support/compare.js';
 import {
   batchInputs,
@@ -318,6 +320,23 @@ describe.each(textModelTypes())('%s', (modelType) => {
       const words = config.vocabularySize;
       const data = asked.flatMap((at) => all.slice(at * words, (at + 1) * words));
       expectClose(golden.name, got, { shape: [3, words], data }, { rtol: 1e-5, atol: 1e-6 });
+    }
+  });
+
+  test('without words to answer, the table of words is read by ids alone', async () => {
+    for (const golden of await heads(modelType)) {
+      if (golden.headName.endsWith('-lm')) continue;
+      const { model, definition } = await buildTextGolden(golden);
+      const batch = batchInputs(golden.inputs);
+      const y = model.through(batch, new Context({ training: false }));
+      const ids = batch[TEXT_INPUTS.ids]!;
+      const found = [...model.parameters()].filter(([, { tensor }]) =>
+        movingRows([y], tensor, ids, Int32Array.of(0)),
+      );
+      // An encoder-decoder reads one table by the ids of both sides.
+      const expected = definition.kind === 'encoder-decoder' ? 0 : 1;
+      expect([golden.name, found.length]).toEqual([golden.name, expected]);
+      for (const [path] of found) expect(path).toMatch(definition.vocabulary);
     }
   });
 });
