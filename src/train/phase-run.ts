@@ -1,23 +1,18 @@
 /** One phase of a run: its training step, its evaluation, and the values they share. */
-import {
-  type Engine,
-  type TracedLoss,
-  type TrainState,
-  TrainStep,
-  type Variable,
-} from '../engine/index.js';
+import { type Engine, type TrainState, TrainStep } from '../engine/index.js';
 import { ConfigError, EngineError } from '../errors.js';
-import { type HostTensor, input, inputName, type Tensor } from '../graph/index.js';
+import { type HostTensor, inputName, type Tensor } from '../graph/index.js';
 import type { Phase } from '../methods/index.js';
-import type { BatchTensors, Network } from '../models/index.js';
-import { Context, variablesOf, type Weights } from '../nn/index.js';
+import type { Network } from '../models/index.js';
+import { variablesOf, type Weights } from '../nn/index.js';
 import type { DeviceTensor } from '../runtime/index.js';
 import type { Metrics, Row, TaskDefinition } from '../tasks/index.js';
 import { applyPhase } from './apply-phase.js';
 import { WeightAverage } from './ema.js';
-import { collect, Forward, placeholders, tracePart } from './forward.js';
-import { type MovingRows, movingRows, putRows, readMoving, takeRows } from './moving-rows.js';
+import { collect, Forward } from './forward.js';
+import { type MovingRows, putRows, takeRows } from './moving-rows.js';
 import { type OptimizerChoice, optimizerOf } from './optimizer-plan.js';
+import { lossOf, tablesOf, withMoving } from './phase-loss.js';
 import type { BatchStream, StreamBatch } from './stream.js';
 
 /** What a phase is run with. */
@@ -37,53 +32,6 @@ export interface PhaseRunOptions {
   /** Decay of the average of the weights; absent: no average. */
   readonly ema: number | undefined;
   readonly seed: number;
-}
-
-/** The loss of a batch in a phase. */
-function lossOf(
-  { model, phase, task }: PhaseRunOptions,
-  batch: BatchTensors,
-  key: Tensor,
-): TracedLoss {
-  const context = new Context({ training: true, key });
-  const y = tracePart(model, phase.runs, batch, context);
-  return { ...task.loss(y, batch), updates: context.updates };
-}
-
-/** Everything that a training step computes of a batch. */
-const outputsOf = ({ loss, weight, updates = new Map() }: TracedLoss): Tensor[] => [
-  loss,
-  ...(weight ? [weight] : []),
-  ...updates.values(),
-];
-
-/** Tables of which only some rows move, by path. */
-function tablesOf(
-  options: PhaseRunOptions,
-  parameters: readonly Variable[],
-): Map<string, MovingRows> {
-  const { trainingIds } = options.train;
-  // Other optimizers move rows without a gradient too, or measure them. AdamW would decay them, which is
-  // left out: a word that is never seen keeps its vector.
-  if (!trainingIds || options.optimizer.name !== 'adamw') return new Map();
-  const batch = placeholders(trainingIds.example);
-  const outputs = outputsOf(lossOf(options, batch, input('@key', 'int32', [2])));
-  const ids = batch[trainingIds.name]!;
-  const tables = new Map<string, MovingRows>();
-  for (const { name, tensor } of parameters) {
-    const rows = movingRows(outputs, tensor, ids, trainingIds.ids);
-    if (rows) tables.set(name, rows);
-  }
-  return tables;
-}
-
-/** A loss that reads tables at their moving rows. */
-function withMoving(traced: TracedLoss, tables: readonly MovingRows[], ids: Tensor): TracedLoss {
-  const outputs = readMoving(outputsOf(traced), tables, ids);
-  const loss = outputs.shift()!;
-  const weight = traced.weight && outputs.shift();
-  const updates = new Map([...(traced.updates ?? [])].map(([t], i) => [t, outputs[i]!]));
-  return { ...traced, loss, ...(weight ? { weight } : {}), updates };
 }
 
 /** A phase being run. */
