@@ -75,7 +75,7 @@ export const CURVES: readonly Curve[] = [
     network: T5,
     metric: 'bleu',
     better: 'higher',
-    sourceEpochs: 3,
+    sourceEpochs: 2,
     sizes: [
       [1000, 10],
       [5000, 4],
