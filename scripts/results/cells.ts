@@ -68,17 +68,17 @@ export class KeptCells {
   }
 
   /** The newest cell of the same choices, data and start, whatever code made it. */
-  readOlder({ choices, data, start }: CellKey): Cell | null {
+  readOlder(asked: CellKey): Cell | null {
     if (!existsSync(this.folder)) return null;
-    const asked = JSON.stringify({ choices, data, start });
     let found: { cell: Cell; made: number } | null = null;
     for (const name of readdirSync(this.folder).filter((n) => n.endsWith('.json'))) {
       const path = join(this.folder, name);
       const { key, cell } = JSON.parse(readFileSync(path, 'utf8')) as { key: CellKey; cell: Cell };
-      const { choices, data, start } = key;
+      const same = (['choices', 'data', 'start'] as const).every(
+        (part) => JSON.stringify(key[part]) === JSON.stringify(asked[part]),
+      );
       const made = statSync(path).mtimeMs;
-      if (JSON.stringify({ choices, data, start }) !== asked || made <= (found?.made ?? 0))
-        continue;
+      if (!same || made <= (found?.made ?? 0)) continue;
       found = { cell, made };
     }
     return found?.cell ?? null;

@@ -72,10 +72,14 @@ const bases: readonly TableBase[] = [
     ? [{ name: 'graft/minilm', path: 'graft/minilm', folder: embedded, real: false }]
     : []),
 ];
+if (!/^[0-3]$/.test(options.seeds)) throw new Error(`--seeds is 0 to 3, got ${options.seeds}.`);
 const seeds = SEEDS.slice(0, Number(options.seeds));
 const kept = new KeptCells(join(root, '.cache/results/text'));
 const fingerprints = new Map<string, string>();
-const code = await codeVersion(['src/run/fit.ts', 'src/models/bert.ts']);
+const code = await codeVersion([
+  'src/run/fit.ts',
+  ...['bert', 'gpt2', 't5'].map((name) => `src/models/${name}.ts`),
+]);
 
 function known(folder: string): string {
   const found = fingerprints.get(folder) ?? fingerprint(folder);
@@ -146,8 +150,8 @@ for (const set of TEXT_SETS) {
     if (comparison) all.push(comparison);
   }
 }
-const folder = join(root, '.cache/results/text-bases');
-const context = { data, kept, bases: folder, code, seeds, known, older: options.older };
+const made = join(root, '.cache/results/text-bases');
+const context = { data, kept, bases: made, code, seeds, known, older: options.older };
 const points: CurvePoint[] = [];
 for (const curve of CURVES) {
   points.push(...(await runCurve(curve, { ...context, run: asked(curve) })));
@@ -158,7 +162,12 @@ const others = [
   ...(summaries ? [summaryMarkdown(summaries)] : []),
 ];
 if (options.write) {
-  const threads = all[0]?.tuned[0]?.threads ?? 0;
+  const cells = [
+    ...all.flatMap(({ tuned, frozen, scratch }) => [...tuned, ...frozen, ...scratch]),
+    ...points.flatMap(({ transfer, scratch }) => [...transfer, ...scratch]),
+    ...(summaries?.cells ?? []),
+  ];
+  const threads = [...new Set(cells.map((cell) => cell.threads))].sort().join(' or ');
   const missing = TEXT_SETS.filter((set) => !all.some((c) => c.set.name === set.name));
   const head = [
     `${threads} threads of ${cpus()[0]?.model.trim() ?? 'a processor'}, ${new Date().toISOString().slice(0, 10)}, seeds ${SEEDS.join(', ')}.`,

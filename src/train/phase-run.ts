@@ -189,11 +189,13 @@ export class PhaseRun {
   /** Tables with their moving rows put in, for programs that read any row. */
   private async wholeTables(): Promise<Record<string, DeviceTensor>> {
     if (this.tables.size === 0) return {};
-    const { runtime } = this.options.engine;
-    const values = await this.weights(true);
+    const { engine, weights } = this.options;
+    const averages = await this.average?.read();
     const whole: Record<string, DeviceTensor> = {};
-    for (const [path, { table }] of this.tables) {
-      whole[inputName(table)!] = await runtime.upload(values.get(path)!);
+    for (const [path, rows] of this.tables) {
+      const moved = averages?.get(path) ?? (await this.step.variables.read(rows.moving));
+      const table = putRows(rows, weights.get(path)!, moved);
+      whole[inputName(rows.table)!] = await engine.runtime.upload(table);
     }
     return whole;
   }

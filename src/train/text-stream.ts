@@ -42,9 +42,9 @@ export class TextStream<S extends TextSample, T> implements BatchStream<T> {
   readonly fingerprint: string;
   /** Names of the samples. */
   readonly ids: readonly string[];
-  readonly trainingIds: TrainingIds | undefined;
   private readonly options: TextStreamOptions<S, T>;
   private readonly lengths: Int32Array;
+  private known: TrainingIds | undefined;
   /** Lengths to pad to, in training and in evaluation. */
   private readonly buckets: { readonly training: number[]; readonly evaluation: number[] };
 
@@ -60,7 +60,6 @@ export class TextStream<S extends TextSample, T> implements BatchStream<T> {
     this.ids = samples.map((sample) => sample.id);
     this.fingerprint = options.fingerprint;
     this.lengths = Int32Array.from(items, ({ ids }) => ids.length);
-    this.trainingIds = this.idsOfTraining();
     this.buckets = {
       training: this.fitted(true, TRAINING_LENGTHS),
       evaluation: this.fitted(false, EVALUATION_LENGTHS),
@@ -96,11 +95,20 @@ export class TextStream<S extends TextSample, T> implements BatchStream<T> {
     return fittedBuckets([...lengths, longest], { count, maxLength });
   }
 
-  /** Ids of all batches; undefined where a pass may hold others than the samples do. */
-  private idsOfTraining(): TrainingIds | undefined {
-    const { task, items, vary, padToken } = this.options;
+  /**
+   * Ids of all batches, found when they are first asked for, as evaluation never does; undefined where a pass may
+   * hold others than the samples do.
+   */
+  get trainingIds(): TrainingIds | undefined {
+    const { task, items, vary } = this.options;
     // Language models are asked about every word of the table, and masks may become any of them.
     if (items.length === 0 || vary || task.head.endsWith('-lm')) return undefined;
+    this.known ??= this.findIds();
+    return this.known;
+  }
+
+  private findIds(): TrainingIds {
+    const { task, items, padToken } = this.options;
     const found = new Set([padToken]);
     for (const item of items) {
       const batch = task.inputs([item], this.place([item], item.ids.length));

@@ -47,7 +47,10 @@ export function bucketLength(length: number, maxLength = Number.POSITIVE_INFINIT
   return Math.min(power, maxLength);
 }
 
-/** Padded lengths are even: finer ones would spare less than the search for them takes. */
+/**
+ * Padded lengths are multiples of it. Ten lengths for batches of SST's sentences add 10.2 % at 2 and 11.4 % at 4; 1 was
+ * not tried.
+ */
 const STEP = 2;
 
 /**
@@ -64,9 +67,9 @@ export function fittedBuckets(
   const cut = Array.from(lengths, (n) => Math.max(1, Math.min(n, maxLength)));
   const top = Math.ceil(Math.max(1, ...cut) / STEP);
   // How many there are up to each step of length.
-  const texts = new Float64Array(top + 1);
-  for (const n of cut) texts[Math.ceil(n / STEP)]!++;
-  for (let i = 1; i <= top; i++) texts[i]! += texts[i - 1]!;
+  const counts = new Float64Array(top + 1);
+  for (const n of cut) counts[Math.ceil(n / STEP)]!++;
+  for (let i = 1; i <= top; i++) counts[i]! += counts[i - 1]!;
   const choose = Array.from({ length: count + 1 }, () => new Int32Array(top + 1));
   let cost = Float64Array.from({ length: top + 1 }, (_, i) =>
     i === 0 ? 0 : Number.POSITIVE_INFINITY,
@@ -76,7 +79,7 @@ export function fittedBuckets(
     for (let end = 1; end <= top; end++) {
       choose[k]![end] = -1; // as with one bucket less
       for (let start = 0; start < end; start++) {
-        const padded = cost[start]! + (texts[end]! - texts[start]!) * end;
+        const padded = cost[start]! + (counts[end]! - counts[start]!) * end;
         if (padded < next[end]!) {
           next[end] = padded;
           choose[k]![end] = start;
