@@ -43,7 +43,7 @@ class PacedStream implements BatchStream {
   readonly trainingIds: BatchStream['trainingIds'];
   private readonly stream: BatchStream;
   private readonly waiting: (() => void)[] = [];
-  private readonly free: (() => void)[] = [];
+  private readonly starts: (() => void)[] = [];
 
   constructor(stream: BatchStream) {
     this.stream = stream;
@@ -61,7 +61,7 @@ class PacedStream implements BatchStream {
   }
 
   async *read(options: ReadOptions): AsyncGenerator<StreamBatch> {
-    const go = new Promise<void>((resolve) => this.free.push(resolve));
+    const go = new Promise<void>((resolve) => this.starts.push(resolve));
     this.waiting.shift()?.();
     await go;
     yield* this.stream.read(options);
@@ -69,13 +69,13 @@ class PacedStream implements BatchStream {
 
   /** Resolves when the loop stands before the next pass. */
   before(): Promise<void> {
-    if (this.free.length > 0) return Promise.resolve();
+    if (this.starts.length > 0) return Promise.resolve();
     return new Promise((resolve) => this.waiting.push(resolve));
   }
 
   /** Lets the loop go on. */
   go(): void {
-    this.free.shift()?.();
+    this.starts.shift()?.();
   }
 }
 

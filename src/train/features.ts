@@ -9,6 +9,7 @@ import type { Weights } from '../nn/index.js';
 import type { Row } from '../tasks/index.js';
 import { hashBytes, hashText, KeyedRandom } from '../util/index.js';
 import { collect, FEATURES, Forward } from './forward.js';
+import { LiveFeatures, readsTokens } from './live-features.js';
 import { type BatchStream, type ReadOptions, rowsOf, rowView, type StreamBatch } from './stream.js';
 
 /** Keeps features between runs. */
@@ -29,7 +30,7 @@ function trunkFingerprint(model: Network, weights: Weights, isHead: (p: string) 
   return parts.join('|');
 }
 
-/** What {@link cacheFeatures} works with. */
+/** What {@link featureStream} works with. */
 export interface FeatureOptions {
   readonly engine: Engine;
   readonly model: Network;
@@ -46,13 +47,16 @@ export interface FeatureOptions {
 }
 
 /**
- * A stream of kept features in place of pixels. The key under which they are stored covers the
- * trunk's weights, its structure and the stream's fingerprint, so none of them can go stale.
+ * A stream of features in place of pixels or ids. They are kept where a sample has the same in every batch. The key
+ * under which they are stored covers the trunk's weights, its structure and the stream's fingerprint, so none of them
+ * can go stale.
  */
-export async function cacheFeatures(
+export async function featureStream(
   stream: BatchStream,
-  { engine, model, weights, isHead, structure, seed, store, progress, signal }: FeatureOptions,
+  options: FeatureOptions,
 ): Promise<BatchStream> {
+  const { engine, model, weights, isHead, structure, seed, store, progress, signal } = options;
+  if (await readsTokens(stream, model)) return LiveFeatures.create(stream, options);
   const identity = `${structure}|${stream.fingerprint}|${trunkFingerprint(model, weights, isHead)}`;
   const key = [0, 1, 2, 3].map((i) => hashText(`${i}${identity}`).toString(16).padStart(8, '0'));
   const name = key.join('');

@@ -1,10 +1,10 @@
 /** Tables of which few rows move: the same training as with all of them, and words never seen stay. */
 import { describe, expect, test } from 'vitest';
 import { testEngine } from '../../test/support/engine.js';
-import { createTokenizer, trainWordPiece } from '../data/index.js';
+import { tinyBert, tokenizer, WORDS } from '../../test/support/tiny-bert.js';
 import { constant, hostTensor, input } from '../graph/index.js';
 import { scratch } from '../methods/index.js';
-import { loadTextDefinition, TEXT_INPUTS } from '../models/index.js';
+import { TEXT_INPUTS } from '../models/index.js';
 import { initialize, type Weights } from '../nn/index.js';
 import { add, gather, mul, sum } from '../ops/index.js';
 import { singleLabelClassification } from '../tasks/index.js';
@@ -15,11 +15,6 @@ import { TextStream } from './text-stream.js';
 import { Trainer } from './trainer.js';
 import type { TrainerOptions } from './trainer-options.js';
 
-const WORDS = ['ann', 'saw', 'the', 'dull', 'film', 'today', 'joe', 'left', 'early', 'and', 'wept'];
-const tokenizer = createTokenizer({
-  tokenizer: trainWordPiece([WORDS.join(' '), WORDS.join(' ')], { vocabularySize: 90 }),
-  config: { pad_token: '[PAD]', cls_token: '[CLS]', sep_token: '[SEP]', unk_token: '[UNK]' },
-});
 const tools = { tokenizer, maxTokens: 16 };
 const task = singleLabelClassification({ classes: 2 });
 const TABLE = 'bert.embeddings.word_embeddings.weight';
@@ -57,17 +52,7 @@ function silent(from: BatchStream): BatchStream {
 }
 
 async function options(changes: Partial<TrainerOptions> = {}): Promise<TrainerOptions> {
-  const definition = await loadTextDefinition('bert');
-  const config = definition.parse({
-    hidden_size: 16,
-    num_hidden_layers: 1,
-    num_attention_heads: 2,
-    intermediate_size: 24,
-    max_position_embeddings: 32,
-    vocab_size: tokenizer.vocabularySize,
-    pad_token_id: 0,
-  });
-  const model = definition.heads['sequence-classification']!.build(config);
+  const model = await tinyBert('sequence-classification');
   return {
     engine: await testEngine(),
     model,

@@ -36,12 +36,16 @@ export interface BatchStream<T = unknown> {
   readonly fingerprint: string;
   /** Which ids training reads, where that is known beforehand: the rows of a table for others need not move. */
   readonly trainingIds?: TrainingIds | undefined;
+  /** Batches hold tokens, in numbers that differ. */
+  readonly ofTokens?: boolean;
   read(options: ReadOptions): AsyncIterable<StreamBatch>;
   /**
    * What the loss reads beside the model's output (targets and weights), for samples chosen by
    * their positions; -1 is padding, of weight 0.
    */
   labelFeeds(indices: readonly number[], training: boolean): Batch;
+  /** Gives back what it holds on the device. */
+  free?(): void;
 }
 
 /** Batches in one pass over a stream. */

@@ -40,6 +40,7 @@ export class TextStream<S extends TextSample, T> implements BatchStream<T> {
   readonly batchSize: number;
   readonly truth: readonly T[];
   readonly fingerprint: string;
+  readonly ofTokens = true;
   /** Names of the samples. */
   readonly ids: readonly string[];
   private readonly options: TextStreamOptions<S, T>;

@@ -5,7 +5,7 @@ import type { Weights } from '../nn/index.js';
 import type { Metrics, TaskDefinition } from '../tasks/index.js';
 import { countElements } from './apply-phase.js';
 import { checkCheckpoint, foreignCheckpoint } from './check-checkpoint.js';
-import { cacheFeatures } from './features.js';
+import { featureStream } from './features.js';
 import { phaseRate } from './optimizer-plan.js';
 import { PhaseRun } from './phase-run.js';
 import type { Best, Checkpoint, Position } from './state.js';
@@ -77,6 +77,9 @@ export class Trainer {
       this.weights = await run.weights(false);
       const averaged = await run.weights(true);
       run.free();
+      // The weights moved: what was computed by them is of no use to the next phase.
+      for (const features of this.cached.values()) features.free?.();
+      this.cached.clear();
       await this.options.engine.release();
       if (interrupted) return this.result(averaged, true);
       this.position = {
@@ -147,7 +150,7 @@ export class Trainer {
     const known = this.cached.get(stream);
     if (known) return known;
     const { engine, model, isHead, structure, seed, listener, signal } = this.options;
-    const made = await cacheFeatures(stream, {
+    const made = await featureStream(stream, {
       engine,
       model,
       weights: this.weights,

@@ -1,4 +1,5 @@
 /** Feature extraction: the trunk stays as it is, a new head learns from what it computes. */
+import { ConfigError } from '../../errors.js';
 import { defineMethod, type Phase } from '../define-method.js';
 
 /**
@@ -33,10 +34,18 @@ export default defineMethod({
   name: 'feature-extraction',
   kind: 'inductive',
   summary:
-    'Trains a new head on the features of the frozen base; each picture passes the base once.',
+    'Trains a new head on the features of the frozen base, which are kept where a sample has the same in every pass.',
   source:
     'Donahue et al., "DeCAF", 2014; Kornblith et al., "Do better ImageNet models transfer better?", 2019',
   streams: [{ name: 'train', labelled: true }],
   usesBase: true,
-  plan: ({ epochs, hasRole, lr }) => [headPhase(epochs, (path) => hasRole(path, 'head'), lr)],
+  plan: ({ model, epochs, hasRole, lr }) => {
+    const isHead = (path: string) => hasRole(path, 'head');
+    if (![...model.parameters().keys()].some(isHead)) {
+      throw new ConfigError(
+        'feature-extraction trains the head alone, and this model has no parameters of its own there: it is a decoder, an encoder-decoder or a model of embeddings. Choose another method, such as fine-tune.',
+      );
+    }
+    return [headPhase(epochs, isHead, lr)];
+  },
 });

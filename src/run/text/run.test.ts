@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { resultOf } from '../../../test/support/cli.js';
 import { temporaryFolder } from '../../../test/support/pictures.js';
 import { writeTinyTextBase } from '../../../test/support/tiny-text-base.js';
+import type { Metrics } from '../../tasks/index.js';
 import { KeyedRandom } from '../../util/index.js';
 import {
   evaluateRun,
@@ -266,6 +267,39 @@ test('sentence-similarity: a text is nearest to its partner', async () => {
   const run = await adapt({ data, base: at('bert'), epochs: 6, out: at('near') });
   expect(run.summary.task).toBe('sentence-similarity');
   expect(run.summary.metrics.accuracy).toBeGreaterThan(0.8);
+});
+
+describe('a frozen trunk', () => {
+  const frozen = { method: 'feature-extraction', epochs: 4 } as const;
+
+  test.each([
+    ['names', ({ f1 }: Metrics) => f1! > 0.4],
+    ['questions', ({ f1 }: Metrics) => f1! > 0.1],
+    // Words drawn evenly from the table would have its size.
+    ['lines', ({ perplexity }: Metrics) => perplexity! < 50],
+  ] as const)('serves a head that reads the tokens of %s', async (name, learned) => {
+    const made = { ...frozen, data: at(name), base: at('bert'), maxLength: 32, lr: 0.03 };
+    const run = await adapt({ ...made, out: at(`frozen-${name}`) });
+    const { metrics } = run.summary;
+    expect(learned(metrics), JSON.stringify(metrics)).toBe(true);
+    const { total, trainable } = run.summary.parameters;
+    expect(trainable).toBeLessThan(total / 4);
+  });
+
+  test('is the first stage of gradual unfreezing', async () => {
+    const made = { data: at('names'), base: at('bert'), method: 'gradual-unfreezing', epochs: 4 };
+    const run = await adapt({ ...made, out: at('unfrozen-names') });
+    expect(run.summary.metrics.f1).toBeGreaterThan(0.9);
+  });
+
+  test.each([
+    ['lines', 'gpt2'],
+    ['pairs', 't5'],
+    ['alike', 'bert'],
+  ])('is refused where no head could learn: %s with %s', async (data, base) => {
+    const made = { ...frozen, data: at(data), base: at(base), out: at(`headless-${data}`) };
+    await expect(adapt(made)).rejects.toThrow(/trains the head alone.*Choose another method/);
+  });
 });
 
 test('a base that cannot do what the data asks for is refused before anything is written', async () => {

@@ -98,6 +98,7 @@ export class BlockStream implements NamedStream {
   readonly samples: number;
   readonly batchSize: number;
   readonly truth: readonly null[];
+  readonly ofTokens = true;
   readonly ids: readonly string[];
   readonly fingerprint: string;
   private readonly options: BlockStreamOptions;
@@ -126,7 +127,7 @@ export class BlockStream implements NamedStream {
   }
 
   labelFeeds(): never {
-    // Language models have no head of their own that could run on kept features.
+    // Features of blocks are not kept: which of their words are hidden differs from pass to pass.
     throw new Error('BlockStream: blocks have no labels apart from their words.');
   }
 
