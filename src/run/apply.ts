@@ -14,7 +14,7 @@ import { isOnnxModel, loadOnnxModel } from './onnx-base.js';
 import { predictStream, scoreOf } from './predictions.js';
 import { RunFolder } from './run-folder.js';
 import { leftOutText } from './summary.js';
-import type { WriteChoices } from './text/predict.js';
+import type { PredictChoices, WriteChoices } from './text/predict.js';
 
 /** Pictures a batch when nothing is trained. */
 const BATCH = 16;
@@ -143,10 +143,16 @@ export interface Prediction {
   /** The picture, or where the text comes from. */
   readonly file: string;
   readonly text?: string;
+  /** The second text of a pair. */
+  readonly text2?: string;
   /** Classes, the most probable first; of several classes a text those that it has. */
   readonly answers?: readonly Answer[];
-  /** A number. */
+  /** A number; of a pair that is compared the cosine of its embeddings. */
   readonly score?: number;
+  /** Where a text lies among others: a direction of length 1. */
+  readonly embedding?: readonly number[];
+  /** Of the other texts the one that lies nearest, and the cosine of the two. */
+  readonly nearest?: { readonly text: string; readonly score: number };
   /** Pieces of the text; `start` and `end` count its words. */
   readonly entities?: readonly {
     readonly type: string;
@@ -184,11 +190,9 @@ export async function predictRun(
   run: string,
   inputs: readonly string[],
   options: EngineChoice &
-    WriteChoices & {
-      readonly top?: number;
+    WriteChoices &
+    PredictChoices & {
       readonly tta?: boolean;
-      /** What questions are answered from: a text, or a file of it. */
-      readonly context?: string;
     } = {},
 ): Promise<PredictionList> {
   const { top = 3 } = options;
@@ -235,10 +239,19 @@ export async function predictRun(
   };
 }
 
-function formatAnswer({ answers, score, entities, output }: Prediction): string {
+function formatAnswer({
+  answers,
+  score,
+  embedding,
+  nearest,
+  entities,
+  output,
+}: Prediction): string {
   if (output !== undefined) return output;
   if (score !== undefined) return score.toFixed(3);
   if (entities) return entities.map((e) => `${e.type} ${e.text}`).join(', ') || 'nothing found';
+  if (nearest) return `nearest to ${nearest.text} (${nearest.score.toFixed(3)})`;
+  if (embedding) return `embedding of ${embedding.length} numbers (--json shows them)`;
   const list = (answers ?? []).map((a) => `${a.label} ${(100 * a.probability).toFixed(1)} %`);
   return list.join(', ') || 'none';
 }
@@ -246,8 +259,9 @@ function formatAnswer({ answers, score, entities, output }: Prediction): string 
 /** The answers for people. */
 export function formatPredictions({ predictions, skipped }: PredictionList): string {
   const lines = predictions.map((prediction) => {
-    const { file, text } = prediction;
-    return `${text ?? (relative(process.cwd(), file) || file)}: ${formatAnswer(prediction)}`;
+    const { file, text, text2 } = prediction;
+    const asked = [text ?? (relative(process.cwd(), file) || file), text2].filter(Boolean);
+    return `${asked.join(' / ')}: ${formatAnswer(prediction)}`;
   });
   const left = skipped.map(({ file, reason }) => `${file}: left out, ${reason}`);
   return `${[...lines, ...left].join('\n')}\n`;

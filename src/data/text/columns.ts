@@ -189,6 +189,13 @@ export function recogniseColumns(
   return null;
 }
 
+/** The columns of texts that nothing is known of: two where they come in pairs, else one; null for neither. */
+export function askedColumns(columns: ReadonlySet<string>): TextColumns | null {
+  const pair = PAIRS.find(([a, b]) => columns.has(a) && columns.has(b));
+  if (!pair) return recogniseColumns(columns, 'language-modeling');
+  return { kind: 'similar', task: 'sentence-similarity', of: { text: pair[0], text2: pair[1] } };
+}
+
 /** In words: what a table must have for a task, or for any. */
 export function neededColumns(task?: TextTaskName): string {
   const needs: Readonly<Record<TextTaskName, string>> = {

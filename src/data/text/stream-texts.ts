@@ -2,7 +2,7 @@
 import { stat } from 'node:fs/promises';
 import { DataError } from '../../errors.js';
 import type { Skipped } from '../image.js';
-import { neededColumns, recogniseColumns } from './columns.js';
+import { askedColumns, neededColumns, recogniseColumns, type TextColumns } from './columns.js';
 import { draftOf } from './drafts.js';
 import { readRows } from './rows.js';
 import { readTextLayout } from './text-layout.js';
@@ -13,6 +13,52 @@ export interface StreamTextOptions {
   readonly onSkip?: ((skipped: Skipped) => void) | undefined;
   /** Called with the bytes that were read. */
   readonly progress?: ((done: number, total: number) => void) | undefined;
+}
+
+/** A text of a file, and the second one where they come in pairs. */
+export interface StreamedTexts {
+  readonly text: string;
+  readonly text2?: string;
+}
+
+async function* rowsOf(
+  path: string,
+  columnsOf: (columns: ReadonlySet<string>) => TextColumns | null,
+  { onSkip, progress }: StreamTextOptions,
+): AsyncGenerator<StreamedTexts> {
+  const { files, skipped } = await readTextLayout(path);
+  for (const one of skipped) onSkip?.(one);
+  const chosen = files.filter(({ part }) => part === 'train' || part === null);
+  const sizes = await Promise.all(chosen.map(async ({ file }) => (await stat(file)).size));
+  const total = sizes.reduce((a, b) => a + b, 0);
+  let before = 0;
+  for (const [i, { id, file }] of chosen.entries()) {
+    const table = readRows(file, {
+      onFault: (line, reason) => onSkip?.({ id: `${id}:${line}`, reason }),
+      progress: (bytes) => progress?.(before + bytes, total),
+    });
+    let known = -1;
+    let found = columnsOf(table.columns);
+    for await (const row of table.rows) {
+      // JSON lines may name their columns row by row.
+      if (table.columns.size !== known) {
+        known = table.columns.size;
+        found = columnsOf(table.columns);
+      }
+      if (!found) {
+        throw new DataError(
+          `${file} has the columns ${[...table.columns].join(', ')}; a stream of texts needs ${neededColumns('language-modeling')}.`,
+          { file, columns: [...table.columns] },
+          { code: 'columns' },
+        );
+      }
+      const place = `${id}:${row.line}`;
+      const draft = draftOf(found.kind as 'plain' | 'similar', row, place, found);
+      if ('fault' in draft) onSkip?.({ id: place, reason: draft.fault });
+      else yield draft.make([]);
+    }
+    before += sizes[i]!;
+  }
 }
 
 /**
@@ -26,39 +72,22 @@ export interface StreamTextOptions {
  */
 export async function* streamTexts(
   path: string,
-  { onSkip, progress }: StreamTextOptions = {},
+  options: StreamTextOptions = {},
 ): AsyncGenerator<string> {
-  const { files, skipped } = await readTextLayout(path);
-  for (const one of skipped) onSkip?.(one);
-  const chosen = files.filter(({ part }) => part === 'train' || part === null);
-  const sizes = await Promise.all(chosen.map(async ({ file }) => (await stat(file)).size));
-  const total = sizes.reduce((a, b) => a + b, 0);
-  let before = 0;
-  for (const [i, { id, file }] of chosen.entries()) {
-    const table = readRows(file, {
-      onFault: (line, reason) => onSkip?.({ id: `${id}:${line}`, reason }),
-      progress: (bytes) => progress?.(before + bytes, total),
-    });
-    let known = -1;
-    let found = recogniseColumns(table.columns, 'language-modeling');
-    for await (const row of table.rows) {
-      // JSON lines may name their columns row by row.
-      if (table.columns.size !== known) {
-        known = table.columns.size;
-        found = recogniseColumns(table.columns, 'language-modeling');
-      }
-      if (!found) {
-        throw new DataError(
-          `${file} has the columns ${[...table.columns].join(', ')}; a stream of texts needs ${neededColumns('language-modeling')}.`,
-          { file, columns: [...table.columns] },
-          { code: 'columns' },
-        );
-      }
-      const place = `${id}:${row.line}`;
-      const draft = draftOf('plain', row, place, found);
-      if ('fault' in draft) onSkip?.({ id: place, reason: draft.fault });
-      else yield draft.make([]).text;
-    }
-    before += sizes[i]!;
+  const columnsOf = (columns: ReadonlySet<string>) =>
+    recogniseColumns(columns, 'language-modeling');
+  for await (const { text } of rowsOf(path, columnsOf, options)) yield text;
+}
+
+/**
+ * Like {@link streamTexts}, with the second text of each row whose columns name two (`premise` and `hypothesis`,
+ * `text` and `text2`, ...).
+ */
+export async function* streamTextRows(
+  path: string,
+  options: StreamTextOptions = {},
+): AsyncGenerator<StreamedTexts> {
+  for await (const { text, text2 } of rowsOf(path, askedColumns, options)) {
+    yield text2 === undefined ? { text } : { text, text2 };
   }
 }

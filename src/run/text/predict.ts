@@ -1,10 +1,8 @@
 /** Answers of a finished text model to texts that nobody has labelled. */
 import { readFile, stat } from 'node:fs/promises';
-import { extname } from 'node:path';
 import type { AnyTextDataset, TextKind } from '../../data/index.js';
-import { streamTexts, TEXT_ENDINGS } from '../../data/index.node.js';
 import type { Engine } from '../../engine/index.js';
-import { ConfigError, DataError } from '../../errors.js';
+import { ConfigError } from '../../errors.js';
 import { entitiesOf } from '../../metrics/index.js';
 import {
   answersOf,
@@ -21,6 +19,9 @@ import {
 import { collect, Forward } from '../../train/index.js';
 import type { Prediction, PredictionList } from '../apply.js';
 import { type EngineChoice, openEngine } from '../engine.js';
+import { type Asked, textsIn } from './asked.js';
+import { fillMask } from './fill-mask.js';
+import { likeness } from './likeness.js';
 import { openTextRun, type TextRun } from './open-run.js';
 import { planText } from './plan.js';
 import { streamOf } from './streams.js';
@@ -39,59 +40,32 @@ export interface WriteChoices {
   readonly seed?: number;
 }
 
+/** How a text model is asked. */
+export interface PredictChoices {
+  /** Classes or words that are told of; 3 by default. */
+  readonly top?: number;
+  /** What questions are answered from: a text, or a file of it. */
+  readonly context?: string;
+  /** The second text of each that is given as it is, for models of pairs. */
+  readonly pair?: string;
+}
+
 /** Enough for a sentence or two. */
 const NEW_TOKENS = 64;
-
-/** An input as it was given, with one text of it. */
-interface Asked {
-  readonly id: string;
-  readonly text: string;
-}
-
-/** A file of texts stands for all of them, anything else for itself. */
-async function textsIn(inputs: readonly string[]): Promise<Asked[]> {
-  const found: Asked[] = [];
-  for (const input of inputs) {
-    const isFile = (await stat(input).catch(() => null))?.isFile() === true;
-    if (!isFile) {
-      found.push({ id: 'argument', text: input });
-      continue;
-    }
-    if (!TEXT_ENDINGS.has(extname(input).slice(1).toLowerCase())) {
-      throw new DataError(
-        `${input} is no file of texts. Give .${[...TEXT_ENDINGS].join(', .')}, or the text itself.`,
-        { input },
-        { code: 'no-data' },
-      );
-    }
-    let line = 0;
-    for await (const text of streamTexts(input))
-      found.push({ id: `${input}, text ${++line}`, text });
-  }
-  if (found.length === 0) {
-    throw new DataError(`There is no text in ${inputs.join(', ')}.`, {}, { code: 'no-data' });
-  }
-  return found;
-}
 
 /** What a model's head answers. */
 function kindOf({ loaded }: TextRun): TextKind {
   const { headName, config } = loaded;
   if (headName === 'token-classification') return 'tags';
-  if (headName !== 'sequence-classification') {
-    throw new ConfigError(`A model with the head ${headName} does not answer texts one by one.`, {
-      head: headName,
-    });
-  }
   if (config.problem === 'multi_label_classification') return 'multi-label';
   return config.problem === 'regression' ? 'regression' : 'single-label';
 }
 
 /** Texts without labels in the shape of a data set; the labels in it are never looked at. */
 function unlabelled(kind: TextKind, asked: readonly Asked[], classes: readonly string[]) {
-  const samples = asked.map(({ id, text }) => {
-    const words = text.split(/\s+/u).filter(Boolean);
-    return { id, text, label: 0, labels: [], score: 0, words, tags: words.map(() => 0) };
+  const samples = asked.map((one) => {
+    const words = one.text.split(/\s+/u).filter(Boolean);
+    return { ...one, label: 0, labels: [], score: 0, words, tags: words.map(() => 0) };
   });
   return { kind, classes, train: samples, valid: [], test: [] } as unknown as AnyTextDataset;
 }
@@ -209,10 +183,10 @@ async function answered(
 export async function predictTexts(
   run: string,
   inputs: readonly string[],
-  options: EngineChoice & WriteChoices & { readonly top?: number; readonly context?: string },
+  options: EngineChoice & WriteChoices & PredictChoices,
 ): Promise<PredictionList> {
-  const { top = 3 } = options;
-  const asked = await textsIn(inputs);
+  const { top = 3, pair } = options;
+  const asked = await textsIn(inputs, pair);
   const engine = await openEngine(options);
   const opened = await openTextRun(run);
   const { base, loaded, maxTokens } = opened;
@@ -226,6 +200,12 @@ export async function predictTexts(
       predictions: await answered(engine, opened, asked, options.context),
       skipped: [],
     };
+  }
+  if (headName === 'base') {
+    return { run, predictions: await likeness(engine, opened, asked), skipped: [] };
+  }
+  if (headName === 'masked-lm') {
+    return { run, predictions: await fillMask(engine, opened, asked, top), skipped: [] };
   }
   const { labels } = loaded.config;
   const kind = kindOf(opened);
@@ -247,6 +227,7 @@ export async function predictTexts(
     predictions: asked.map((one, i) => ({
       file: one.id,
       text: one.text,
+      ...(one.text2 === undefined ? {} : { text2: one.text2 }),
       ...answerOf(kind, one, rows[i]!, stream.truth[i], labels, top),
     })),
     skipped: [],

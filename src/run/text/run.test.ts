@@ -202,6 +202,13 @@ test.each([
   const losses = log.map((l) => JSON.parse(l)).filter((l) => l.split === 'valid');
   expect(losses.at(-1).values.loss).toBeLessThan(0.75 * Math.log(200));
   expect(run.summary.metrics.perplexity).toBeCloseTo(Math.exp(run.summary.metrics.logLoss!), 6);
+  if (base === 'gpt2') return;
+  const fill = async (text: string) => (await predictRun(at('lm-bert'), [text])).predictions[0]!;
+  const { answers } = await fill('the [MASK] was lovely today .');
+  expect(answers!.map((a) => a.label)).toContain('film');
+  expect(answers).toHaveLength(3);
+  await expect(fill('the film')).rejects.toThrow(/write \[MASK\] in its place. "the film" has 0\./);
+  await expect(fill('[MASK] film [MASK]')).rejects.toMatchObject({ code: 'no-mask' });
 });
 
 test('translation: words are put into another order and language', async () => {
@@ -267,6 +274,45 @@ test('sentence-similarity: a text is nearest to its partner', async () => {
   const run = await adapt({ data, base: at('bert'), epochs: 6, out: at('near') });
   expect(run.summary.task).toBe('sentence-similarity');
   expect(run.summary.metrics.accuracy).toBeGreaterThan(0.8);
+  const texts = [rows[0]!, rows[5]!].flat() as string[];
+  const { predictions } = await predictRun(at('near'), texts);
+  expect(predictions.map((p) => p.nearest!.text)).toEqual([1, 0, 3, 2].map((i) => texts[i]));
+  const [a, b] = predictions.map((p) => p.embedding!);
+  const dot = (x: readonly number[], y: readonly number[]) =>
+    x.reduce((sum, v, i) => sum + v * y[i]!, 0);
+  expect(dot(a!, a!)).toBeCloseTo(1, 5);
+  expect(dot(a!, b!)).toBeCloseTo(predictions[0]!.nearest!.score, 5);
+  const [alone] = (await predictRun(at('near'), [texts[0]!])).predictions;
+  expect(alone).not.toHaveProperty('nearest');
+  expect(dot(alone!.embedding!, a!)).toBeCloseTo(1, 5);
+  const [both] = (await predictRun(at('near'), [texts[0]!], { pair: texts[1]! })).predictions;
+  expect(both).toMatchObject({ text: texts[0], text2: texts[1] });
+  expect(both!.score).toBeCloseTo(dot(a!, b!), 5);
+  // A table names both texts of each row.
+  const table = join(data, 'valid.csv');
+  expect((await predictRun(at('near'), [table])).predictions[0]).toEqual({
+    ...both,
+    file: `${table}, text 1`,
+  });
+});
+
+test('text-classification of pairs: the second text is read', async () => {
+  const rows = opinions(96, 'p').map(([text, label], i) => [
+    `${pick(NAMES, `c${i}`)} saw`,
+    text!,
+    label!,
+  ]);
+  const data = write('couples', { 'train.csv': csv('premise,hypothesis,label', rows) });
+  await adapt({ data, base: at('bert'), epochs: 8, out: at('couple') });
+  const answer = async (input: string, pair?: string) =>
+    (await predictRun(at('couple'), [input], pair === undefined ? {} : { pair })).predictions.map(
+      (p) => p.answers![0]!.label,
+    );
+  expect(await answer('ann saw', 'the film was kind today')).toEqual(['good']);
+  expect(await answer('ann saw', 'the film was cold today')).toEqual(['bad']);
+  const right = rows.map(([, , label]) => label);
+  const found = await answer(join(data, 'train.csv'));
+  expect(found.filter((label, i) => label === right[i]).length).toBeGreaterThan(86);
 });
 
 describe('a frozen trunk', () => {

@@ -1,0 +1,45 @@
+/** Texts that a model is asked about: given as they are, or as files of them. */
+import { stat } from 'node:fs/promises';
+import { extname } from 'node:path';
+import { streamTextRows, TEXT_ENDINGS } from '../../data/index.node.js';
+import { DataError } from '../../errors.js';
+
+/** An input as it was given, with one text of it. */
+export interface Asked {
+  readonly id: string;
+  readonly text: string;
+  /** The second text of a pair. */
+  readonly text2?: string;
+}
+
+/**
+ * A file of texts stands for all of them, anything else for itself.
+ * @param pair the second text of those that are no files
+ * @throws DataError when there is no text
+ */
+export async function textsIn(inputs: readonly string[], pair?: string): Promise<Asked[]> {
+  const found: Asked[] = [];
+  for (const input of inputs) {
+    const isFile = (await stat(input).catch(() => null))?.isFile() === true;
+    if (!isFile) {
+      const second = pair === undefined ? {} : { text2: pair };
+      found.push({ id: 'argument', text: input, ...second });
+      continue;
+    }
+    if (!TEXT_ENDINGS.has(extname(input).slice(1).toLowerCase())) {
+      throw new DataError(
+        `${input} is no file of texts. Give .${[...TEXT_ENDINGS].join(', .')}, or the text itself.`,
+        { input },
+        { code: 'no-data' },
+      );
+    }
+    let line = 0;
+    for await (const texts of streamTextRows(input)) {
+      found.push({ id: `${input}, text ${++line}`, ...texts });
+    }
+  }
+  if (found.length === 0) {
+    throw new DataError(`There is no text in ${inputs.join(', ')}.`, {}, { code: 'no-data' });
+  }
+  return found;
+}

@@ -1,0 +1,76 @@
+/** What a masked language model puts in the place of a hidden word. */
+import type { PlainText } from '../../data/index.js';
+import type { Engine } from '../../engine/index.js';
+import { DataError } from '../../errors.js';
+import { hostTensor } from '../../graph/index.js';
+import { TEXT_INPUTS } from '../../models/index.js';
+import {
+  encodeTexts,
+  packedRows,
+  probabilitiesOf,
+  specialToken,
+  type TextTask,
+  tokenInputs,
+  topAnswers,
+} from '../../tasks/index.js';
+import { collect, Forward } from '../../train/index.js';
+import type { Prediction } from '../apply.js';
+import type { Asked } from './asked.js';
+import type { TextRun } from './open-run.js';
+import { languageTask } from './plan.js';
+import { streamOf } from './streams.js';
+
+/**
+ * The likeliest words for the one mask of each text.
+ * @throws DataError naming a text that has no mask, or several
+ */
+export async function fillMask(
+  engine: Engine,
+  { base, loaded, maxTokens, choices }: TextRun,
+  asked: readonly Asked[],
+  top: number,
+): Promise<Prediction[]> {
+  const { tokenizer } = base;
+  const hidden = specialToken(tokenizer, 'mask');
+  const written = tokenizer.tokenOf(hidden)!;
+  const place = ({ text }: Pick<Asked, 'text'>, ids: ArrayLike<number>): number => {
+    const places = [...Array.from(ids).entries()].filter(([, id]) => id === hidden);
+    if (places.length === 1) return places[0]![0];
+    throw new DataError(
+      `This model fills in one hidden word a text: write ${written} in its place. "${text}" has ${places.length}${places.length === 0 ? '' : ', so ask for each on its own'}.`,
+      { text, masks: places.length },
+      { code: 'no-mask' },
+    );
+  };
+  const { task: language } = languageTask({ objective: 'mlm' }, base);
+  const task: TextTask<PlainText, unknown> = {
+    ...(language as unknown as TextTask<PlainText, unknown>),
+    item: (sample, tools) => {
+      const encoded = encodeTexts(tools, sample.text);
+      return { ...encoded, labels: Int32Array.of(place(sample, encoded.ids)) };
+    },
+    inputs: (rows, where) => ({
+      ...tokenInputs(rows, where),
+      [TEXT_INPUTS.asked]: hostTensor(
+        'int32',
+        [rows.length],
+        rows.map((row, r) => r * where.tokens + (row?.labels[0] ?? 0)),
+      ),
+    }),
+    targets: () => ({}),
+  };
+  const asking = { ...choices, augment: 'none', batch: Math.min(choices.batch, asked.length) };
+  const plan = { task: task as unknown as TextTask };
+  const stream = streamOf(plan, asked, base, asking, maxTokens, 'asked');
+  const { model, weights } = loaded;
+  const forward = new Forward(engine, model, { part: 'all', weights });
+  const rows = await collect(stream, ({ feeds }) => forward.run(feeds));
+  const { values, width } = packedRows(rows);
+  const words = Array.from({ length: width }, (_, id) => tokenizer.decode([id]).trim());
+  const probabilities = probabilitiesOf({ logits: values, classes: width });
+  return asked.map(({ id, text }, i) => ({
+    file: id,
+    text,
+    answers: topAnswers(probabilities.subarray(i * width, (i + 1) * width), words, top),
+  }));
+}
