@@ -49,7 +49,11 @@ export function addDataCommands(program: Command): void {
       .argument('<run>', 'folder that graft fit wrote, or of a model with a head')
       .argument('<input...>', 'pictures or folders of them; texts, or files of them'),
   )
-    .addOption(new Option('--top <k>', 'classes, or words for a mask, that are named').argParser(asNumber).default(3))
+    .addOption(
+      new Option('--top <k>', 'classes, or words for a mask, that are named')
+        .argParser(asNumber)
+        .default(3),
+    )
     .option('--tta', 'average over flipped and cropped views')
     .option('--context <text|file>', 'models that answer questions: what they are answered from')
     .option('--pair <text>', 'models of two texts: the second of each that is given here')

@@ -176,6 +176,14 @@ export function planText(
   }
   if (dataset.kind === 'plain') return planLanguage(dataset, choices, base, maxTokens);
   if (dataset.kind === 'similar') {
+    const { kind, modelType } = base.definition;
+    if (kind === 'encoder-decoder') {
+      throw new ConfigError(
+        `sentence-similarity needs an encoder such as bert, or a decoder; ${base.path} is a ${modelType}, which reads two texts at a time. Choose one with --base.`,
+        { task: 'sentence-similarity', modelType },
+        'no-head',
+      );
+    }
     const scored = dataset.train.every((s) => s.score !== undefined);
     return planOf(sentenceSimilarity(scored), dataset, 'pairs');
   }

@@ -1,5 +1,5 @@
 /** Whole runs on toy texts, task by task: they learn, go on where they stopped, are read back. */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { resultOf } from '../../../test/support/cli.js';
@@ -358,4 +358,7 @@ test('a base that cannot do what the data asks for is refused before anything is
   await expect(adapt({ data, base: at('bert'), out: at('none') })).rejects.toMatchObject({
     code: 'no-head',
   });
+  const made = { data: at('alike'), base: at('t5'), out: at('none') };
+  await expect(adapt(made)).rejects.toThrow(/needs an encoder such as bert.* is a t5/);
+  expect(existsSync(at('none'))).toBe(false);
 });
