@@ -1,6 +1,6 @@
 /**
  * A process of its own: from nothing to the first finished training step of a base in a folder, as the
- * command line takes it. It says when it stands before the step, and when the step is done.
+ * command line takes it, and one step more. It says when it stands before the first, and when each is done.
  */
 import process from 'node:process';
 import { compiled } from '../scripts/compiled.mjs';
@@ -49,5 +49,7 @@ const run = await PhaseRun.create({
   seed: 0,
 });
 console.log('ready');
-for await (const batch of stream.read({ epoch: 0, training: true })) await run.update([batch]);
-console.log('done');
+for (const name of ['done', 'again']) {
+  for await (const batch of stream.read({ epoch: 0, training: true })) await run.update([batch]);
+  console.log(name);
+}

@@ -18,6 +18,8 @@ interface Start {
   readonly ready: number;
   /** Until the step was done. */
   readonly done: number;
+  /** How long another step took; NaN where none was asked for. */
+  readonly later: number;
 }
 
 async function startOf(command: string, args: readonly string[]): Promise<Start> {
@@ -27,11 +29,11 @@ async function startOf(command: string, args: readonly string[]): Promise<Start>
   for await (const line of createInterface({ input: child.stdout })) {
     times[line] = performance.now() - begin;
   }
-  const { ready, done } = times;
+  const { ready, done, again } = times;
   if (ready === undefined || done === undefined) {
     throw new PeerError(`${command} ${args.join(' ')} took no step; its message is above.`);
   }
-  return { ready, done };
+  return { ready, done, later: again === undefined ? Number.NaN : again - done };
 }
 
 /**
@@ -65,6 +67,6 @@ export async function firstStepRow(folder: string, script: URL): Promise<Row> {
     spread: [LIMIT_MS / Math.max(...done), LIMIT_MS / Math.min(...done)],
     goal: 1,
     unit: 'ms',
-    note: `limit ${LIMIT_MS / 1000} s; before the step ${middle(ours, 'ready')} s, compiled within it; PyTorch ${middle(theirs, 'done')} s, ${middle(theirs, 'ready')} s before the step`,
+    note: `limit ${LIMIT_MS / 1000} s; before the step ${middle(ours, 'ready')} s, compiled within it; a later step takes ${middle(ours, 'later')} s; PyTorch ${middle(theirs, 'done')} s, ${middle(theirs, 'ready')} s before the step`,
   };
 }
