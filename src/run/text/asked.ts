@@ -1,8 +1,14 @@
 /** Texts that a model is asked about: given as they are, or as files of them. */
 import { stat } from 'node:fs/promises';
 import { extname } from 'node:path';
+import type { TextSample } from '../../data/index.js';
 import { streamTextRows, TEXT_ENDINGS } from '../../data/index.node.js';
+import type { Engine } from '../../engine/index.js';
 import { DataError } from '../../errors.js';
+import type { Row, TextTask } from '../../tasks/index.js';
+import { collect, Forward } from '../../train/index.js';
+import type { TextRun } from './open-run.js';
+import { streamOf } from './streams.js';
 
 /** An input as it was given, with one text of it. */
 export interface Asked {
@@ -42,4 +48,20 @@ export async function textsIn(inputs: readonly string[], pair?: string): Promise
     throw new DataError(`There is no text in ${inputs.join(', ')}.`, {}, { code: 'no-data' });
   }
   return found;
+}
+
+/** What a model gives for samples that nobody has labelled, in their order, and what is true of each. */
+export async function answersTo<S extends TextSample, T>(
+  engine: Engine,
+  { base, loaded, maxTokens, choices }: TextRun,
+  given: TextTask<S, T>,
+  samples: readonly S[],
+): Promise<{ readonly rows: readonly Row[]; readonly truth: readonly T[] }> {
+  const task = given as unknown as TextTask;
+  const asking = { ...choices, augment: 'none', batch: Math.min(choices.batch, samples.length) };
+  const stream = streamOf({ task }, samples, base, asking, maxTokens, 'asked');
+  const { model, weights } = loaded;
+  const forward = new Forward(engine, model, { part: 'all', weights, keep: task.keep });
+  const rows = await collect(stream, ({ feeds }) => forward.run(feeds));
+  return { rows, truth: stream.truth as readonly T[] };
 }

@@ -13,12 +13,10 @@ import {
   tokenInputs,
   topAnswers,
 } from '../../tasks/index.js';
-import { collect, Forward } from '../../train/index.js';
 import type { Prediction } from '../apply.js';
-import type { Asked } from './asked.js';
+import { type Asked, answersTo } from './asked.js';
 import type { TextRun } from './open-run.js';
 import { languageTask } from './plan.js';
-import { streamOf } from './streams.js';
 
 /**
  * The likeliest words for the one mask of each text.
@@ -26,10 +24,11 @@ import { streamOf } from './streams.js';
  */
 export async function fillMask(
   engine: Engine,
-  { base, loaded, maxTokens, choices }: TextRun,
+  run: TextRun,
   asked: readonly Asked[],
   top: number,
 ): Promise<Prediction[]> {
+  const { base } = run;
   const { tokenizer } = base;
   const hidden = specialToken(tokenizer, 'mask');
   const written = tokenizer.tokenOf(hidden)!;
@@ -42,7 +41,8 @@ export async function fillMask(
       { code: 'no-mask' },
     );
   };
-  const { task: language } = languageTask({ objective: 'mlm' }, base);
+  // Training keeps losses; here the words themselves are asked for.
+  const { keep: _, ...language } = languageTask({ objective: 'mlm' }, base).task;
   const task: TextTask<PlainText, unknown> = {
     ...(language as unknown as TextTask<PlainText, unknown>),
     item: (sample, tools) => {
@@ -59,12 +59,7 @@ export async function fillMask(
     }),
     targets: () => ({}),
   };
-  const asking = { ...choices, augment: 'none', batch: Math.min(choices.batch, asked.length) };
-  const plan = { task: task as unknown as TextTask };
-  const stream = streamOf(plan, asked, base, asking, maxTokens, 'asked');
-  const { model, weights } = loaded;
-  const forward = new Forward(engine, model, { part: 'all', weights });
-  const rows = await collect(stream, ({ feeds }) => forward.run(feeds));
+  const { rows } = await answersTo(engine, run, task, asked);
   const { values, width } = packedRows(rows);
   const words = Array.from({ length: width }, (_, id) => tokenizer.decode([id]).trim());
   const probabilities = probabilitiesOf({ logits: values, classes: width });

@@ -1,12 +1,10 @@
 /** Embeddings of texts, and how alike two of them are. */
 import type { SimilarTexts } from '../../data/index.js';
 import type { Engine } from '../../engine/index.js';
-import { sentenceSimilarity, type TextTask } from '../../tasks/index.js';
-import { collect, Forward } from '../../train/index.js';
+import { sentenceSimilarity } from '../../tasks/index.js';
 import type { Prediction } from '../apply.js';
-import type { Asked } from './asked.js';
+import { type Asked, answersTo } from './asked.js';
 import type { TextRun } from './open-run.js';
-import { streamOf } from './streams.js';
 
 function cosine(a: Float32Array, b: Float32Array): number {
   return a.reduce((sum, value, i) => sum + value * b[i]!, 0);
@@ -21,18 +19,12 @@ const short = (value: number) => Number(value.toPrecision(7));
  */
 export async function likeness(
   engine: Engine,
-  { base, loaded, maxTokens, choices }: TextRun,
+  run: TextRun,
   asked: readonly Asked[],
 ): Promise<Prediction[]> {
-  const task = sentenceSimilarity(true);
   // Whoever is alone is compared with itself, so that all are of one form.
   const pairs = asked.map(({ id, text, text2 = text }): SimilarTexts => ({ id, text, text2 }));
-  const asking = { ...choices, augment: 'none', batch: Math.min(choices.batch, pairs.length) };
-  const plan = { task: task as unknown as TextTask };
-  const stream = streamOf(plan, pairs, base, asking, maxTokens, 'asked');
-  const { model, weights } = loaded;
-  const forward = new Forward(engine, model, { part: 'all', weights, keep: task.keep });
-  const rows = await collect(stream, ({ feeds }) => forward.run(feeds));
+  const { rows } = await answersTo(engine, run, sentenceSimilarity(true), pairs);
   const half = (i: number, part: 0 | 1) => {
     const { data } = rows[i]!;
     return data.subarray((part * data.length) / 2, ((part + 1) * data.length) / 2);

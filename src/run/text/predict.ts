@@ -12,19 +12,16 @@ import {
   questionWindows,
   type Row,
   type TaggedTruth,
-  type TextTask,
   tagsAt,
   topAnswers,
 } from '../../tasks/index.js';
-import { collect, Forward } from '../../train/index.js';
 import type { Prediction, PredictionList } from '../apply.js';
 import { type EngineChoice, openEngine } from '../engine.js';
-import { type Asked, textsIn } from './asked.js';
+import { type Asked, answersTo, textsIn } from './asked.js';
 import { fillMask } from './fill-mask.js';
 import { likeness } from './likeness.js';
 import { openTextRun, type TextRun } from './open-run.js';
 import { planText } from './plan.js';
-import { streamOf } from './streams.js';
 import { writeTexts } from './written.js';
 
 /** How a model that writes is asked. */
@@ -135,7 +132,7 @@ async function written(
 /** Answers to questions, each a piece of the context. */
 async function answered(
   engine: Engine,
-  { base, loaded, maxTokens, choices }: TextRun,
+  run: TextRun,
   asked: readonly Asked[],
   context: string | undefined,
 ): Promise<Prediction[]> {
@@ -152,22 +149,11 @@ async function answered(
   const windows = asked.flatMap((one) =>
     questionWindows(
       { id: one.id, question: one.text, context: text, answers: [{ text: '', start: 0 }] },
-      base.tokenizer,
-      maxTokens,
+      run.base.tokenizer,
+      run.maxTokens,
     ),
   );
-  const plan = { task: task as unknown as TextTask };
-  const batch = Math.min(choices.batch, windows.length);
-  const stream = streamOf(
-    plan,
-    windows,
-    base,
-    { ...choices, augment: 'none', batch },
-    maxTokens,
-    'asked',
-  );
-  const forward = new Forward(engine, loaded.model, { part: 'all', weights: loaded.weights });
-  const rows = await collect(stream, ({ feeds }) => forward.run(feeds));
+  const { rows } = await answersTo(engine, run, task, windows);
   const answers = [...answersOf(windows, rows).values()];
   return asked.map(({ id, text: question }, i) => ({
     file: id,
@@ -209,26 +195,16 @@ export async function predictTexts(
   }
   const { labels } = loaded.config;
   const kind = kindOf(opened);
-  const choices = {
-    ...opened.choices,
-    augment: 'none',
-    batch: Math.min(opened.choices.batch, asked.length),
-  };
-  const plan = planText(unlabelled(kind, asked, labels), choices, base, maxTokens);
-  const stream = streamOf(plan, plan.parts.train, base, choices, maxTokens, 'asked');
-  const forward = new Forward(engine, loaded.model, {
-    part: 'all',
-    weights: loaded.weights,
-    keep: plan.task.keep,
-  });
-  const rows = await collect(stream, ({ feeds }) => forward.run(feeds));
+  const choices = { ...opened.choices, augment: 'none' };
+  const { task, parts } = planText(unlabelled(kind, asked, labels), choices, base, maxTokens);
+  const { rows, truth } = await answersTo(engine, opened, task, parts.train);
   return {
     run,
     predictions: asked.map((one, i) => ({
       file: one.id,
       text: one.text,
       ...(one.text2 === undefined ? {} : { text2: one.text2 }),
-      ...answerOf(kind, one, rows[i]!, stream.truth[i], labels, top),
+      ...answerOf(kind, one, rows[i]!, truth[i], labels, top),
     })),
     skipped: [],
   };
