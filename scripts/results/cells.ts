@@ -122,6 +122,14 @@ export function graft(args: readonly string[]): Promise<void> {
   });
 }
 
+/** What a finished run says of itself. */
+export function readRun(run: string) {
+  const { result, machine } = JSON.parse(readFileSync(join(run, 'run.json'), 'utf8')) as RunRecord;
+  if (!result) throw new Error(`${run} has not ended.`);
+  const { test, seconds } = result;
+  return { test: test?.metrics, seconds, threads: Number(machine.threads) };
+}
+
 /** Metrics of the last validated pass, from the run's log. */
 function lastPass(run: string): Readonly<Record<string, number>> {
   const lines = readFileSync(join(run, 'metrics.jsonl'), 'utf8').trim().split('\n');
@@ -140,15 +148,10 @@ export async function runCell(args: readonly string[], scored: 'test' | 'last'):
   const out = join(scratch, 'run');
   try {
     await graft(['fit', ...args, '--out', out]);
-    const record = JSON.parse(readFileSync(join(out, 'run.json'), 'utf8')) as RunRecord;
-    const { result, machine } = record;
-    const metrics = scored === 'last' ? lastPass(out) : result?.test?.metrics;
-    if (!result || !metrics) throw new Error(`${args[0]} has no part to be scored on.`);
-    return {
-      metrics,
-      seconds: result.seconds,
-      threads: Number(machine.threads),
-    };
+    const { test, seconds, threads } = readRun(out);
+    const metrics = scored === 'last' ? lastPass(out) : test;
+    if (!metrics) throw new Error(`${args[0]} has no part to be scored on.`);
+    return { metrics, seconds, threads };
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }

@@ -1,15 +1,12 @@
-/** Summaries of abstracts: a small encoder-decoder from random weights beside the first sentence of each abstract. */
+/** Summaries of abstracts: written by a small encoder-decoder, or picked by an encoder, beside the first sentence. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { readTextDataset } from '../../src/data/index.node.js';
-import { rouge } from '../../src/metrics/index.js';
+import { type Rouges, scoreSummaries, sentencesOf, summariesIn } from './abstracts.js';
 import { type Cell, type CellKey, fitArguments, runCell } from './cells.js';
 import { textsOf, writeSmallBase } from './small-base.js';
 import { type CurveContext, T5 } from './text-curves.js';
+import { runPicks } from './text-picks.js';
 import { SEEDS } from './text-sets.js';
-
-/** Scores of summaries. */
-export const ROUGES = ['rouge1', 'rouge2', 'rougeL'] as const;
 
 /** Name for `--only`. */
 export const SUMMARIES = 'summaries';
@@ -17,31 +14,32 @@ export const SUMMARIES = 'summaries';
 const FOLDER = 'scitldr';
 const OPTIONS = { 'max-length': 192, epochs: 10, lr: 1e-3, method: 'scratch' };
 
-/** What the model and the baseline reach. */
+/** What the models and the baseline reach. */
 export interface SummaryResult {
   /** The first sentence as the summary. */
-  readonly lead: Readonly<Record<(typeof ROUGES)[number], number>>;
+  readonly lead: Rouges;
+  /** Summaries that were written, from random weights. */
   readonly cells: readonly Cell[];
+  /** Sentences that were picked by the tuned encoder, and by the same network from random weights. */
+  readonly tuned: readonly Cell[];
+  readonly scratch: readonly Cell[];
 }
 
 /** F1 of the first sentences of the test part. */
-async function leadScores(folder: string): Promise<SummaryResult['lead']> {
-  const { test } = await readTextDataset(folder, { split: false });
-  const samples = test as readonly {
-    readonly source: string;
-    readonly target: string;
-    readonly references?: readonly string[];
-  }[];
-  const sentences = new Intl.Segmenter('en', { granularity: 'sentence' });
-  const first = samples.map(({ source }) => [...sentences.segment(source)][0]!.segment.trim());
-  const references = samples.map(({ target, references: all }) => all ?? [target]);
-  const of = (type: (typeof ROUGES)[number]) =>
-    rouge(first, references, type, { stemmer: true }).f1;
-  return { rouge1: of('rouge1'), rouge2: of('rouge2'), rougeL: of('rougeL') };
+async function leadScores(folder: string): Promise<Rouges> {
+  const { test } = await summariesIn(folder);
+  const first = test.map(({ source }) => sentencesOf(source)[0]!);
+  return scoreSummaries(first, test);
 }
 
-/** The scores, missing runs made where that is asked for; null when there are none. */
-export async function runSummaries(context: CurveContext): Promise<SummaryResult | null> {
+/**
+ * The scores, missing runs made where that is asked for; null when there are none.
+ * @param encoder folder of the encoder that picks; null: nothing is picked
+ */
+export async function runSummaries(
+  context: CurveContext,
+  encoder: string | null,
+): Promise<SummaryResult | null> {
   const { data, kept, code, seeds, known, older, run, bases } = context;
   const folder = join(data, FOLDER);
   const cells: Cell[] = [];
@@ -58,5 +56,7 @@ export async function runSummaries(context: CurveContext): Promise<SummaryResult
     }
     if (cell) cells.push(cell);
   }
-  return cells.length > 0 ? { lead: await leadScores(folder), cells } : null;
+  const picked = encoder ? await runPicks(folder, encoder, context) : { tuned: [], scratch: [] };
+  if (cells.length + picked.tuned.length === 0) return null;
+  return { lead: await leadScores(folder), cells, ...picked };
 }

@@ -156,7 +156,10 @@ const points: CurvePoint[] = [];
 for (const curve of CURVES) {
   points.push(...(await runCurve(curve, { ...context, run: asked(curve) })));
 }
-const summaries = await runSummaries({ ...context, run: asked({ name: SUMMARIES }) });
+const summaries = await runSummaries(
+  { ...context, run: asked({ name: SUMMARIES }) },
+  options.encoder ? resolve(options.encoder) : null,
+);
 const others = [
   ...(points.length ? [curveMarkdown(points)] : []),
   ...(summaries ? [summaryMarkdown(summaries)] : []),
@@ -165,7 +168,7 @@ if (options.write) {
   const cells = [
     ...all.flatMap(({ tuned, frozen, scratch }) => [...tuned, ...frozen, ...scratch]),
     ...points.flatMap(({ transfer, scratch }) => [...transfer, ...scratch]),
-    ...(summaries?.cells ?? []),
+    ...(summaries ? [...summaries.cells, ...summaries.tuned, ...summaries.scratch] : []),
   ];
   const threads = [...new Set(cells.map((cell) => cell.threads))].sort().join(' or ');
   const missing = TEXT_SETS.filter((set) => !all.some((c) => c.set.name === set.name));

@@ -71,13 +71,15 @@ test('a curve gains where a lower score is better', () => {
   expect(curveMarkdown([point])).toContain('helped');
 });
 
-test('summaries stand under the first sentence', () => {
+test('summaries stand under the first sentence, of those that were made', () => {
   const lead = { rouge1: 0.3, rouge2: 0.1, rougeL: 0.25 };
-  const [, , first, own] = lines(
-    summaryMarkdown({ lead, cells: [cell({ ...lead, rouge1: 0.2 })] }),
-  );
+  const made = (rouge1: number) => cell({ ...lead, rouge1 });
+  const result = { lead, cells: [made(0.2)], tuned: [made(0.4), made(0.42)], scratch: [] };
+  const [, , first, picked, written, ...rest] = lines(summaryMarkdown(result));
   expect(first).toContain('0.300');
-  expect(own).toContain('0.200');
+  expect(picked).toContain('0.410 ± 0.014');
+  expect(written).toContain('0.200');
+  expect(rest).toEqual([]);
 });
 
 describe('cells of another code', () => {
