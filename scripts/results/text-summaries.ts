@@ -12,7 +12,13 @@ import { SEEDS } from './text-sets.js';
 export const SUMMARIES = 'summaries';
 
 const FOLDER = 'scitldr';
-const OPTIONS = { 'max-length': 192, epochs: 10, lr: 1e-3, method: 'scratch' };
+const OPTIONS = {
+  task: 'summarization',
+  'max-length': 192,
+  epochs: 10,
+  lr: 1e-3,
+  method: 'scratch',
+};
 
 /** What the models and the baseline reach. */
 export interface SummaryResult {
