@@ -40,14 +40,7 @@ export async function loadRunModel(engine: Engine, run: string): Promise<LoadedC
     );
   }
   const folder = new RunFolder(run);
-  const record = await folder.read();
-  if (!record.result) {
-    throw new ConfigError(
-      `${run} has not ended (${record.status}). Go on with it by graft fit --resume --out ${run}.`,
-      { run, status: record.status },
-      'run-unfinished',
-    );
-  }
+  await folder.readEnded();
   return loadModelFolder(engine, folder.model);
 }
 

@@ -11,6 +11,7 @@ import { type ReportAttention, type ReportSample, writeReport } from '../train/i
 import { loadRunModel } from './apply.js';
 import { type EngineChoice, openEngine } from './engine.js';
 import { imageViews } from './image-stream.js';
+import { modalityOf } from './options.js';
 import { type ClassPredictions, readPredictions } from './predictions.js';
 import { classParts, type Judged, judged, reportFrame } from './report-parts.js';
 import { RunFolder, type RunRecord } from './run-folder.js';
@@ -112,11 +113,18 @@ export async function writeRunReport(
   });
 }
 
-/** Writes the report of a run anew and returns its path. */
+/**
+ * Writes the report of a run anew and returns its path.
+ * @throws ConfigError when the run has not ended
+ */
 export async function reportRun(run: string, options: EngineChoice = {}): Promise<string> {
   const folder = new RunFolder(run);
-  const record = await folder.read();
+  const record = await folder.readEnded();
   const { choices } = record;
+  if (modalityOf(choices.task) === 'text') {
+    await (await import('./text/report.js')).rewriteTextReport(folder, record);
+    return folder.report;
+  }
   const there = await stat(choices.data).catch(() => null);
   const empty = {
     root: choices.data,

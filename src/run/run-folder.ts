@@ -170,6 +170,20 @@ export class RunFolder {
   }
 
   /**
+   * Reads `run.json` of a run that has ended.
+   * @throws ConfigError when it has not, and as {@link RunFolder.read} does
+   */
+  async readEnded(): Promise<RunRecord> {
+    const record = await this.read();
+    if (record.result) return record;
+    throw new ConfigError(
+      `${this.path} has not ended (${record.status}). Go on with it by graft fit --resume --out ${this.path}.`,
+      { run: this.path, status: record.status },
+      'run-unfinished',
+    );
+  }
+
+  /**
    * Reads `run.json`.
    * @throws ConfigError when there is none, or when it is no run of this version
    */

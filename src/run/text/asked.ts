@@ -1,7 +1,7 @@
 /** Texts that a model is asked about: given as they are, or as files of them. */
 import { stat } from 'node:fs/promises';
 import { extname } from 'node:path';
-import type { TextSample } from '../../data/index.js';
+import type { Skipped, TextSample } from '../../data/index.js';
 import { streamTextRows, TEXT_ENDINGS } from '../../data/index.node.js';
 import type { Engine } from '../../engine/index.js';
 import { DataError } from '../../errors.js';
@@ -18,18 +18,27 @@ export interface Asked {
   readonly text2?: string;
 }
 
+/** Texts to answer, and rows of files that hold none. */
+export interface Inputs {
+  readonly asked: readonly Asked[];
+  readonly skipped: readonly { readonly file: string; readonly reason: string }[];
+}
+
 /**
  * A file of texts stands for all of them, anything else for itself.
  * @param pair the second text of those that are no files
- * @throws DataError when there is no text
+ * @throws DataError when there is no text, or an argument is an empty one
  */
-export async function textsIn(inputs: readonly string[], pair?: string): Promise<Asked[]> {
-  const found: Asked[] = [];
+export async function textsIn(inputs: readonly string[], pair?: string): Promise<Inputs> {
+  const asked: Asked[] = [];
+  const skipped: { file: string; reason: string }[] = [];
   for (const input of inputs) {
     const isFile = (await stat(input).catch(() => null))?.isFile() === true;
     if (!isFile) {
-      const second = pair === undefined ? {} : { text2: pair };
-      found.push({ id: 'argument', text: input, ...second });
+      if ([input, pair].some((text) => text?.trim() === '')) {
+        throw new DataError('A text that was given is empty.', { input }, { code: 'no-data' });
+      }
+      asked.push({ id: 'argument', text: input, ...(pair === undefined ? {} : { text2: pair }) });
       continue;
     }
     if (!TEXT_ENDINGS.has(extname(input).slice(1).toLowerCase())) {
@@ -39,15 +48,16 @@ export async function textsIn(inputs: readonly string[], pair?: string): Promise
         { code: 'no-data' },
       );
     }
-    let line = 0;
-    for await (const texts of streamTextRows(input)) {
-      found.push({ id: `${input}, text ${++line}`, ...texts });
+    const before = asked.length;
+    const onSkip = ({ id, reason }: Skipped) => skipped.push({ file: id, reason });
+    for await (const texts of streamTextRows(input, { onSkip })) {
+      asked.push({ id: `${input}, text ${asked.length - before + 1}`, ...texts });
     }
   }
-  if (found.length === 0) {
+  if (asked.length === 0) {
     throw new DataError(`There is no text in ${inputs.join(', ')}.`, {}, { code: 'no-data' });
   }
-  return found;
+  return { asked, skipped };
 }
 
 /** What a model gives for samples that nobody has labelled, in their order, and what is true of each. */

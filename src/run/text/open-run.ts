@@ -28,13 +28,8 @@ async function modelFolder(run: string): Promise<{ path: string; record: RunReco
     .catch(() => null);
   if (own) return { path: run, record: null };
   const folder = new RunFolder(run);
-  const record = await folder.read();
-  if (record.result) return { path: folder.model, record };
-  throw new ConfigError(
-    `${run} has not ended (${record.status}). Go on with it by graft fit --resume --out ${run}.`,
-    { run, status: record.status },
-    'run-unfinished',
-  );
+  const record = await folder.readEnded();
+  return { path: folder.model, record };
 }
 
 /** Whether a run, or a model's folder, is of texts; false for what is neither. */

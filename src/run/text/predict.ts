@@ -4,6 +4,7 @@ import type { AnyTextDataset, TextKind } from '../../data/index.js';
 import type { Engine } from '../../engine/index.js';
 import { ConfigError } from '../../errors.js';
 import { entitiesOf } from '../../metrics/index.js';
+import type { TextHead } from '../../models/index.js';
 import {
   answersOf,
   packedRows,
@@ -172,40 +173,55 @@ export async function predictTexts(
   options: EngineChoice & WriteChoices & PredictChoices,
 ): Promise<PredictionList> {
   const { top = 3, pair } = options;
-  const asked = await textsIn(inputs, pair);
+  const { asked, skipped } = await textsIn(inputs, pair);
   const engine = await openEngine(options);
   const opened = await openTextRun(run);
+  checkFits(opened.loaded.headName, options);
+  const predictions = await predictionsOf(engine, opened, asked, { ...options, top });
+  return { run, predictions, skipped };
+}
+
+/** Says which of the choices means nothing to a model. */
+function checkFits(headName: TextHead, { pair, context }: PredictChoices): void {
+  const fail = (option: string, what: string): never => {
+    throw new ConfigError(
+      `${option} is for ${what}; this model's head is ${headName}.`,
+      {},
+      'usage',
+    );
+  };
+  if (pair !== undefined && headName !== 'base' && headName !== 'sequence-classification') {
+    fail('--pair', 'models that classify or compare two texts');
+  }
+  if (context !== undefined && headName !== 'question-answering') {
+    fail('--context', 'models that answer questions');
+  }
+}
+
+async function predictionsOf(
+  engine: Engine,
+  opened: TextRun,
+  asked: readonly Asked[],
+  options: WriteChoices & PredictChoices & { readonly top: number },
+): Promise<Prediction[]> {
   const { base, loaded, maxTokens } = opened;
   const { headName } = loaded;
+  const { top } = options;
   if (headName === 'seq2seq-lm' || headName === 'causal-lm') {
-    return { run, predictions: await written(engine, opened, asked, options), skipped: [] };
+    return written(engine, opened, asked, options);
   }
-  if (headName === 'question-answering') {
-    return {
-      run,
-      predictions: await answered(engine, opened, asked, options.context),
-      skipped: [],
-    };
-  }
-  if (headName === 'base') {
-    return { run, predictions: await likeness(engine, opened, asked), skipped: [] };
-  }
-  if (headName === 'masked-lm') {
-    return { run, predictions: await fillMask(engine, opened, asked, top), skipped: [] };
-  }
+  if (headName === 'question-answering') return answered(engine, opened, asked, options.context);
+  if (headName === 'base') return likeness(engine, opened, asked);
+  if (headName === 'masked-lm') return fillMask(engine, opened, asked, top);
   const { labels } = loaded.config;
   const kind = kindOf(opened);
   const choices = { ...opened.choices, augment: 'none' };
   const { task, parts } = planText(unlabelled(kind, asked, labels), choices, base, maxTokens);
   const { rows, truth } = await answersTo(engine, opened, task, parts.train);
-  return {
-    run,
-    predictions: asked.map((one, i) => ({
-      file: one.id,
-      text: one.text,
-      ...(one.text2 === undefined ? {} : { text2: one.text2 }),
-      ...answerOf(kind, one, rows[i]!, truth[i], labels, top),
-    })),
-    skipped: [],
-  };
+  return asked.map((one, i) => ({
+    file: one.id,
+    text: one.text,
+    ...(one.text2 === undefined ? {} : { text2: one.text2 }),
+    ...answerOf(kind, one, rows[i]!, truth[i], labels, top),
+  }));
 }

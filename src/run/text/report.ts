@@ -1,10 +1,13 @@
 /** From a run on texts to its report. */
+import { stat } from 'node:fs/promises';
 import type { AnyTextDataset, TaggedWords, TextSample } from '../../data/index.js';
+import { readTextDataset } from '../../data/index.node.js';
 import { type ReportAnswer, type ReportSample, writeReport } from '../../train/index.node.js';
 import { type ClassPredictions, type PartPredictions, readPredictions } from '../predictions.js';
 import { classParts, type Judged, judged, reportFrame } from '../report-parts.js';
 import type { RunFolder, RunRecord } from '../run-folder.js';
 import type { TagPredictions } from './predictions.js';
+import { isStreamed } from './streamed-workload.js';
 
 /** Texts shown with the highest losses, and answers shown. */
 const SHOWN = 24;
@@ -48,10 +51,10 @@ function taggedAnswers(
 /** What is told of single samples. */
 function sampleParts(
   part: PartPredictions,
-  dataset: AnyTextDataset,
+  dataset: AnyTextDataset | null,
   { data, choices }: RunRecord,
 ): object {
-  const samples: readonly TextSample[] = part.part === 'test' ? dataset.test : dataset.valid;
+  const samples: readonly TextSample[] = dataset?.[part.part === 'test' ? 'test' : 'valid'] ?? [];
   const names = data.classes;
   if ('probabilities' in part) {
     const classes = part as ClassPredictions;
@@ -59,7 +62,7 @@ function sampleParts(
     const topLosses = all.slice(0, SHOWN).map(shown);
     return { ...classParts(classes, names, choices.seed), topLosses };
   }
-  if ('tags' in part && dataset.kind === 'tags') {
+  if ('tags' in part && dataset?.kind === 'tags') {
     const answers = taggedAnswers(part as TagPredictions, samples as TaggedWords[], names);
     return { answers };
   }
@@ -69,15 +72,31 @@ function sampleParts(
   return {};
 }
 
-/** Writes `report.html` of a run that has ended. */
+/**
+ * Writes `report.html` of a run that has ended.
+ * @param dataset null when the data is not there any more: scores and curves need none
+ */
 export async function writeTextReport(
   folder: RunFolder,
   record: RunRecord,
-  { dataset }: { readonly dataset: AnyTextDataset },
+  { dataset }: { readonly dataset: AnyTextDataset | null },
 ): Promise<void> {
   const parts = await readPredictions(folder);
   const part = parts.find((p) => p.part === 'test') ?? parts.find((p) => p.part === 'valid');
   const frame = reportFrame(folder, record, part?.part ?? 'valid');
   const more = part ? sampleParts(part, dataset, record) : { metrics: [] };
   await writeReport(folder.report, { ...frame, ...more });
+}
+
+/** The data of a run, as it was split; null when it is not there, or is read as a stream. */
+async function datasetOf({ choices }: RunRecord): Promise<AnyTextDataset | null> {
+  const { data, task, valid, seed } = choices;
+  const there = await stat(data).catch(() => null);
+  if (!there || task === 'image-classification' || (await isStreamed(choices, true))) return null;
+  return readTextDataset(data, { ...(valid === undefined ? {} : { valid }), task, seed });
+}
+
+/** Writes the report of a run on texts anew. */
+export async function rewriteTextReport(folder: RunFolder, record: RunRecord): Promise<void> {
+  await writeTextReport(folder, record, { dataset: await datasetOf(record) });
 }

@@ -1,5 +1,5 @@
 /** Whole runs on toy texts, task by task: they learn, go on where they stopped, are read back. */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { resultOf } from '../../../test/support/cli.js';
@@ -12,6 +12,7 @@ import {
   type FitOptions,
   predictRun,
   type RunListener,
+  reportRun,
   fit as wholeRun,
 } from '../index.node.js';
 
@@ -294,6 +295,43 @@ test('sentence-similarity: a text is nearest to its partner', async () => {
     ...both,
     file: `${table}, text 1`,
   });
+});
+
+test('rows without a text are told of, and what means nothing to a model is refused', async () => {
+  const data = write('gaps', {
+    'asked.csv': csv('text,label', [
+      ['the film', 'x'],
+      ['', 'x'],
+    ]),
+  });
+  const { predictions, skipped } = await predictRun(at('c'), [join(data, 'asked.csv')]);
+  expect(predictions.map((p) => p.text)).toEqual(['the film']);
+  expect(skipped).toEqual([{ file: 'asked.csv:3', reason: 'has no text' }]);
+  await expect(predictRun(at('c'), [' '])).rejects.toThrow('A text that was given is empty.');
+  await expect(predictRun(at('tags'), ['ann'], { pair: 'bob' })).rejects.toThrow(
+    '--pair is for models that classify or compare two texts',
+  );
+  await expect(predictRun(at('c'), ['ann'], { context: 'bob' })).rejects.toThrow(
+    '--context is for models that answer questions',
+  );
+});
+
+test('the report is written anew, also when the data is gone', async () => {
+  const report = async (name: string) => readFileSync(await reportRun(at(name)), 'utf8');
+  const plain = (html: string) => html.replaceAll(/<time.*?<\/time>/g, '');
+  for (const name of ['c', 'tags', 'lm-bert', 'near']) {
+    const before = readFileSync(join(at(name), 'report.html'), 'utf8');
+    expect(plain(await report(name))).toBe(plain(before));
+  }
+  const [there, gone] = [at('opinions'), at('elsewhere')];
+  renameSync(there, gone);
+  try {
+    const html = await report('c');
+    expect(html).toContain('accuracy');
+    expect(html).not.toContain('the film');
+  } finally {
+    renameSync(gone, there);
+  }
 });
 
 test('text-classification of pairs: the second text is read', async () => {
