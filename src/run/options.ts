@@ -129,6 +129,25 @@ function oneOf(name: string, value: string, list: readonly string[]): void {
   });
 }
 
+/** Choices that mean nothing to what a model of the other kind reads. */
+const OWN = {
+  image: ['size', 'cut'],
+  text: ['maxLength', 'reinitLayers', 'prefix', 'objective'],
+} as const satisfies Record<string, readonly (keyof FitChoices)[]>;
+
+function checkModality(c: FitChoices): void {
+  const [own, other, named] =
+    modalityOf(c.task) === 'image'
+      ? (['pictures', OWN.text, 'texts'] as const)
+      : (['texts', OWN.image, 'pictures'] as const);
+  for (const name of other) {
+    if (c[name] === undefined) continue;
+    throw new ConfigError(`${name} is for ${named}, and ${c.data} is of ${own}. Leave it out.`, {
+      [name]: c[name],
+    });
+  }
+}
+
 const count = (n: number) => Number.isInteger(n) && n >= 1;
 
 /**
@@ -165,6 +184,7 @@ export function checkChoices(c: FitChoices, checkpointEvery?: number): void {
   if (c.objective !== undefined) oneOf('objective', c.objective, ['mlm', 'clm']);
   oneOf('task', c.task, RUN_TASKS);
   findMethod(c.method);
+  checkModality(c);
   const isText = modalityOf(c.task) === 'text';
   oneOf('augment', c.augment, isText ? TEXT_AUGMENTATIONS : Object.keys(AUGMENTATIONS));
   oneOf('optimizer', c.optimizer, OPTIMIZERS);

@@ -1,4 +1,5 @@
 /** A text model as training sees it. */
+import { ConfigError } from '../../errors.js';
 import { type LoadedTextModel, writeTextConfig } from '../../models/index.js';
 import { initialize, type Weights } from '../../nn/index.js';
 import type { FitChoices } from '../options.js';
@@ -7,12 +8,26 @@ import type { PreparedNetwork } from '../workload.js';
 /** Layers of a trunk, as groups of layers call them: `bert.encoder.layer.3`. */
 const LAYER = /\.\d+$/;
 
+const layersOf = ({ model }: Pick<LoadedTextModel, 'model'>) =>
+  model.layerGroups().filter((group) => LAYER.test(group));
+
+/** @throws ConfigError when more layers are to start anew than there are */
+export function checkLayers(
+  loaded: Pick<LoadedTextModel, 'model'>,
+  { reinitLayers = 0 }: Pick<FitChoices, 'reinitLayers'>,
+): void {
+  const { length } = layersOf(loaded);
+  if (reinitLayers <= length) return;
+  throw new ConfigError(
+    `reinitLayers: the base has ${length} layers, got ${reinitLayers}. To start from random weights choose the method scratch.`,
+    { reinitLayers, layers: length },
+  );
+}
+
 /** Draws the weights of the upper layers of the trunk anew: Zhang et al., "Revisiting few-sample BERT", 2021. */
-function reinitialised({ model, weights }: LoadedTextModel, layers: number, seed: number): Weights {
-  const chosen = model
-    .layerGroups()
-    .filter((group) => LAYER.test(group))
-    .slice(-layers);
+function reinitialised(loaded: LoadedTextModel, layers: number, seed: number): Weights {
+  const { model, weights } = loaded;
+  const chosen = layersOf(loaded).slice(-layers);
   const isChosen = (path: string) => chosen.some((group) => path.startsWith(`${group}.`));
   return new Map([...weights, ...initialize(model, seed, isChosen)]);
 }

@@ -164,6 +164,12 @@ export function planText(
     });
     return planOf(task, dataset, 'texts', classes, 'single_label_classification');
   }
+  if (labelSmoothing > 0 || choices.classWeights !== 'none') {
+    throw new ConfigError(
+      `labelSmoothing and classWeights are for texts of one class each; this data is for ${dataset.task}${dataset.kind === 'multi-label' ? ' with several classes a text' : ''}. Leave them out.`,
+      { labelSmoothing, classWeights: choices.classWeights },
+    );
+  }
   if (dataset.kind === 'multi-label') {
     const task = multiLabelClassification({ classes: classes.length });
     return planOf(task, dataset, 'texts', classes, 'multi_label_classification');

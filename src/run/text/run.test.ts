@@ -386,6 +386,17 @@ describe('a frozen trunk', () => {
   });
 });
 
+test.each([
+  ['opinions', { size: 64 }, /size is for pictures, and .*opinions is of texts/],
+  ['opinions', { reinitLayers: 3 }, /the base has 2 layers, got 3/],
+  ['names', { labelSmoothing: 0.1 }, /one class each; this data is for token-classification/],
+  ['names', { classWeights: 'balanced' }, /one class each/],
+] as const)('of %s with %o is refused before anything is written', async (name, more, message) => {
+  const made = { data: at(name), base: at('bert'), out: at('refused'), ...more };
+  await expect(adapt(made)).rejects.toThrow(message);
+  expect(existsSync(at('refused'))).toBe(false);
+});
+
 test('a base that cannot do what the data asks for is refused before anything is written', async () => {
   const data = write('pairs2', {
     'train.csv': csv('source,target', [

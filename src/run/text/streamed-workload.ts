@@ -8,7 +8,7 @@ import type { FitChoices } from '../options.js';
 import { reportFrame } from '../report-parts.js';
 import type { Workload, WorkloadContext } from '../workload.js';
 import { loadHead, type TextBase, tokenLimit } from './base.js';
-import { networkOf } from './network.js';
+import { checkLayers, networkOf } from './network.js';
 import { documentEnd, languageTask } from './plan.js';
 import { predictTextPart } from './predictions.js';
 import { saveTextModel } from './save-model.js';
@@ -85,6 +85,7 @@ export async function openStreamedWorkload(
     });
   const load = () => loadHead(base, { head: language.task.head, seed: choices.seed });
   const loaded = await load();
+  checkLayers(loaded, choices);
   const parts = { train: [], valid: [], test: [] };
   const task = language.task as unknown as TaskDefinition;
   const plan = { task, parts, head: { head: language.task.head }, unit: 'blocks' };
