@@ -144,7 +144,7 @@ export interface Prediction {
   readonly score?: number;
   /** Where a text lies among others: a direction of length 1. */
   readonly embedding?: readonly number[];
-  /** Of the other texts the one that lies nearest, and the cosine of the two. */
+  /** Of the other texts, where there are no more than a thousand, the one that lies nearest, and the cosine of the two. */
   readonly nearest?: { readonly text: string; readonly score: number };
   /** Pieces of the text; `start` and `end` count its words. */
   readonly entities?: readonly {

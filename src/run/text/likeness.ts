@@ -10,12 +10,15 @@ function cosine(a: Float32Array, b: Float32Array): number {
   return a.reduce((sum, value, i) => sum + value * b[i]!, 0);
 }
 
+/** Among more texts the nearest is not looked for: that takes a comparison for each pair of them. */
+const COMPARED = 1000;
+
 /** Digits that a float32 has. */
 const short = (value: number) => Number(value.toPrecision(7));
 
 /**
- * For a pair the cosine of its two texts; for a text its embedding, of length 1, and among several texts the
- * one that is nearest to it.
+ * For a pair the cosine of its two texts; for a text its embedding, of length 1, and among several texts (up to a
+ * thousand) the one that is nearest to it.
  */
 export async function likeness(
   engine: Engine,
@@ -30,15 +33,20 @@ export async function likeness(
     return data.subarray((part * data.length) / 2, ((part + 1) * data.length) / 2);
   };
   const alone = [...asked.keys()].filter((i) => asked[i]!.text2 === undefined);
+  const nearestOf = (i: number): Prediction['nearest'] | null => {
+    let best: Prediction['nearest'] | null = null;
+    for (const j of alone) {
+      if (j === i) continue;
+      const score = short(cosine(half(i, 0), half(j, 0)));
+      if (score > (best?.score ?? Number.NEGATIVE_INFINITY)) best = { text: asked[j]!.text, score };
+    }
+    return best;
+  };
   return asked.map(({ id, text, text2 }, i): Prediction => {
     const known = { file: id, text };
     if (text2 !== undefined)
       return { ...known, text2, score: short(cosine(half(i, 0), half(i, 1))) };
-    const others = alone
-      .filter((j) => j !== i)
-      .map((j) => ({ text: asked[j]!.text, score: short(cosine(half(i, 0), half(j, 0))) }))
-      .sort((a, b) => b.score - a.score);
-    const nearest = others[0] ? { nearest: others[0] } : {};
-    return { ...known, embedding: Array.from(half(i, 0), short), ...nearest };
+    const nearest = alone.length > COMPARED ? null : nearestOf(i);
+    return { ...known, embedding: Array.from(half(i, 0), short), ...(nearest && { nearest }) };
   });
 }
