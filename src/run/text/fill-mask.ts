@@ -18,6 +18,9 @@ import { type Asked, answersTo } from './asked.js';
 import type { TextRun } from './open-run.js';
 import { languageTask } from './plan.js';
 
+/** Texts whose probabilities are held at a time: one for each word of the vocabulary. */
+const AT_ONCE = 512;
+
 /**
  * The likeliest words for the one mask of each text.
  * @throws DataError naming a text that has no mask, or several
@@ -59,13 +62,20 @@ export async function fillMask(
     }),
     targets: () => ({}),
   };
-  const { rows } = await answersTo(engine, run, task, asked);
-  const { values, width } = packedRows(rows);
-  const words = Array.from({ length: width }, (_, id) => tokenizer.decode([id]).trim());
-  const probabilities = probabilitiesOf({ logits: values, classes: width });
-  return asked.map(({ id, text }, i) => ({
-    file: id,
-    text,
-    answers: topAnswers(probabilities.subarray(i * width, (i + 1) * width), words, top),
-  }));
+  let words: readonly string[] = [];
+  const predictions: Prediction[] = [];
+  for (let start = 0; start < asked.length; start += AT_ONCE) {
+    const some = asked.slice(start, start + AT_ONCE);
+    const { rows } = await answersTo(engine, run, task, some);
+    const { values, width } = packedRows(rows);
+    if (words.length === 0) {
+      words = Array.from({ length: width }, (_, id) => tokenizer.decode([id]).trim());
+    }
+    const probabilities = probabilitiesOf({ logits: values, classes: width });
+    for (const [r, { id, text }] of some.entries()) {
+      const row = probabilities.subarray(r * width, (r + 1) * width);
+      predictions.push({ file: id, text, answers: topAnswers(row, words, top) });
+    }
+  }
+  return predictions;
 }
