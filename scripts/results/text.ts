@@ -97,7 +97,7 @@ async function cellOf(
 ): Promise<Cell | null> {
   const folder = join(data, set.folder);
   const choices: Record<string, string | number> = { method, seed, ...set.options };
-  if (method === 'fine-tune') choices.lr = set.lr;
+  if (method !== 'feature-extraction') choices.lr = method === 'scratch' ? set.scratchLr : set.lr;
   const key: CellKey = { choices, data: known(folder), start: known(base.folder), code };
   const before = kept.read(key) ?? (options.older ? kept.readOlder(key) : null);
   if (before || !run) return before;

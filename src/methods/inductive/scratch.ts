@@ -7,9 +7,11 @@ import { defineMethod } from '../define-method.js';
  * at 128, 50.3 63.4 and 63.4 59.5; amazon at 96, 62.0 49.0 and 62.0 44.8. A thousand pictures of CIFAR-10
  * at 64, three passes, one seed: 21.5 and 15.5. At 3e-4 ants and bees, 53.6. Seeds differ by more than the two
  * rates, and where there is a difference in more than 80 steps it is for the lower one. Texts: MiniLM's
- * network on film reviews, two passes, one seed, accuracy by the validation part 76.2 at 2e-4, 75.0 at 5e-4, 50.4 at 1e-3.
+ * network on film reviews, two passes, accuracy by the validation part, 76.2 at 2e-4, 75.0 at 5e-4, 50.4 at 1e-3 with one
+ * seed; of two more seeds neither learned at 5e-4 (47.7 and 52.3 on the test part), and the one tried at 2e-4 did, as did
+ * one on 1,386 opinions on kitchen ware (67.0 against 51.1, mean of three seeds).
  */
-const RATES = { image: 1e-3, text: 5e-4 };
+const RATES = { image: 1e-3, text: 2e-4 };
 
 export default defineMethod({
   name: 'scratch',
