@@ -61,7 +61,8 @@ const rowsOf = (rows: readonly TextRow[], part: 'first' | 'second'): TextRow[] =
     return { ...row, ids };
   });
 
-function cosine(a: Float32Array, b: Float32Array): number {
+/** Cosine of the angle between two embeddings of length 1. */
+export function cosine(a: Float32Array, b: Float32Array): number {
   let dot = 0;
   for (let i = 0; i < a.length; i++) dot += a[i]! * b[i]!;
   return dot;

@@ -1,14 +1,10 @@
 /** Embeddings of texts, and how alike two of them are. */
 import type { SimilarTexts } from '../../data/index.js';
 import type { Engine } from '../../engine/index.js';
-import { sentenceSimilarity } from '../../tasks/index.js';
+import { cosine, sentenceSimilarity } from '../../tasks/index.js';
 import type { Prediction } from '../apply.js';
 import { type Asked, answersTo } from './asked.js';
 import type { TextRun } from './open-run.js';
-
-function cosine(a: Float32Array, b: Float32Array): number {
-  return a.reduce((sum, value, i) => sum + value * b[i]!, 0);
-}
 
 /** Among more texts the nearest is not looked for: that takes a comparison for each pair of them. */
 const COMPARED = 1000;
