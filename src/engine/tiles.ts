@@ -22,10 +22,15 @@ import {
 } from '../graph/index.js';
 import { expandOp, reshape } from '../ops/index.js';
 
-/** Elements of a tile for each thread: with a few live tiles of it a level-2 cache is full. */
-const TILE_PER_THREAD = 65536;
-/** Fewer tiles than this are not worth the fixed cost of a Scan. */
-const MIN_TILES = 8;
+/**
+ * Elements of a tile for each thread: ONNX Runtime leaves a node of half as many to one thread as often as not, so that two
+ * threads took twice as long for smaller tiles as without any.
+ */
+const TILE_PER_THREAD = 131072;
+/** Fewer tiles than this lie in the level-3 cache anyway, and are not worth the fixed cost of a Scan. */
+const MIN_TILES = 16;
+/** Least part of the wanted size that a tile has: a tensor without such a divisor is left whole. */
+const LEAST_TILE = 0.75;
 /** Tiles from which a tensor surely does not stay in a cache between two nodes. */
 const MANY_TILES = 32;
 
@@ -45,7 +50,7 @@ export interface TileOptions {
 
 /** The tile for a runtime with so many threads. */
 export function tileFor(threads: number): number {
-  return TILE_PER_THREAD * Math.max(2, threads);
+  return TILE_PER_THREAD * threads;
 }
 
 interface TiledAttrs {
@@ -77,9 +82,9 @@ const tiledOp = defineOp<TiledAttrs>({
   },
 });
 
-/** The largest divisor of `size` that is a tile; null when there is none of a useful size. */
+/** The largest divisor of `size` that is a tile; null when there is none of a useful size, or too few of them. */
 function tileOf(size: number, most: number): number | null {
-  for (let tile = Math.min(most, Math.floor(size / MIN_TILES)); tile >= most / 4; tile--) {
+  for (let tile = Math.min(most, Math.floor(size / MIN_TILES)); tile >= LEAST_TILE * most; tile--) {
     if (size % tile === 0) return tile;
   }
   return null;

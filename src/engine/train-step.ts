@@ -16,7 +16,7 @@ import {
   type Tensor,
   toNumbers,
 } from '../graph/index.js';
-import { add, clip, div, minimum, mul, reshape, sqrt, sum } from '../ops/index.js';
+import { add, clip, div, minimum, mul, reshape, sqrt, sumSquare } from '../ops/index.js';
 import type { DeviceTensor } from '../runtime/index.js';
 import type { Engine } from './engine.js';
 import { locateNonFinite } from './non-finite.js';
@@ -348,7 +348,7 @@ export class TrainStep {
     const baseScale = limits.value === undefined ? scale : scalar(1);
     let factor = baseScale;
     if (limits.norm !== undefined) {
-      const squares = gradients.map((g) => sum(mul(g, g)));
+      const squares = gradients.map((g) => sumSquare(g));
       const norm = mul(sqrt(squares.reduce((a, b) => add(a, b))), baseScale);
       // The constant of PyTorch's clip_grad_norm_.
       factor = mul(factor, minimum(div(limits.norm, add(norm, 1e-6)), 1));

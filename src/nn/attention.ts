@@ -82,19 +82,15 @@ export function attend(
     // Scaling the queries, which are smaller than the scores, gives the same product.
     const scaled = scale === 1 ? query : mul(query, scale ?? headSize ** -0.5);
     const q = transpose(splitHeads(scaled, heads), [0, 2, 1, 3]);
-    const k = transpose(splitHeads(key, keyHeads), [0, 2, 3, 1]);
+    const k = transpose(splitHeads(key, keyHeads), [0, 2, 1, 3]);
     const v = transpose(splitHeads(value, keyHeads), [0, 2, 1, 3]);
     const [batch, , queries] = q.shape as [number, number, number, number];
     const [, , keys, size] = v.shape as [number, number, number, number];
     // The queries that share a head of keys lie side by side: its keys are multiplied with all of them at
     // once, and copied for none.
     const shared = (queries * heads) / keyHeads;
-    const product = reshape(matmul(reshape(q, [batch, keyHeads, shared, headSize]), k), [
-      batch,
-      heads,
-      queries,
-      keys,
-    ]);
+    const grouped = reshape(q, [batch, keyHeads, shared, headSize]);
+    const product = reshape(matmul(grouped, transpose(k)), [batch, heads, queries, keys]);
     let weights = softmax(bias ? add(product, bias) : product);
     if (context.training && rate > 0) weights = dropout(weights, rate, context.randomKey());
     const mixed = matmul(reshape(weights, [batch, keyHeads, shared, keys]), v);

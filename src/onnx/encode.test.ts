@@ -1,4 +1,4 @@
-import { fromBinary } from '@bufbuild/protobuf';
+import { create, fromBinary } from '@bufbuild/protobuf';
 import { describe, expect, test } from 'vitest';
 import { testEngine } from '../../test/support/engine.js';
 import {
@@ -12,7 +12,8 @@ import {
 } from '../graph/index.js';
 import { add, mul, neg, reshape } from '../ops/index.js';
 import { type EncodedModel, encode } from './index.js';
-import { ModelSchema } from './proto/onnx_pb.js';
+import { ModelSchema, NodeSchema } from './proto/onnx_pb.js';
+import { neededNodes } from './prune.js';
 
 const graphOf = (model: EncodedModel) => fromBinary(ModelSchema, model.bytes).graph!;
 const ops = (model: EncodedModel) => graphOf(model).node.map((n) => n.opType);
@@ -194,4 +195,18 @@ describe('bodies', () => {
       "encode: placeholder 'outer' (float32[2]) is read by a body that does not list it.",
     );
   });
+});
+
+test('what no result needs is left out, what a body reads is not', () => {
+  const node = (name: string, input: string[], output: string[]) =>
+    create(NodeSchema, { name, input, output });
+  const nodes = [
+    node('a', ['x'], ['va', '']),
+    node('dead', ['va'], ['vb', 'vc']),
+    node('c', ['va'], ['', 'vd']),
+    node('dead too', ['vb'], ['ve']),
+    node('captured', ['x'], ['vf']),
+  ];
+  expect(neededNodes(nodes, ['vd', 'vf']).map((n) => n.name)).toEqual(['a', 'c', 'captured']);
+  expect(neededNodes(nodes, [''])).toEqual([]);
 });

@@ -37,6 +37,7 @@ import {
   TensorSchema,
   ValueInfoSchema,
 } from './proto/onnx_pb.js';
+import { neededNodes } from './prune.js';
 
 /** Opset of the default domain that Graft writes. */
 export const OPSET = 21;
@@ -182,7 +183,7 @@ interface Shared {
 class GraphEncoder implements OnnxEmitter {
   readonly target: OnnxTarget;
   readonly channelBlock: number;
-  readonly nodes: NodeProto[] = [];
+  nodes: NodeProto[] = [];
   private readonly shared: Shared;
   private readonly names: Map<Tensor, string>;
   private readonly usedTensors = new Set<Tensor>();
@@ -351,7 +352,7 @@ class GraphEncoder implements OnnxEmitter {
     return { proto };
   }
 
-  /** Gives each output its own name. */
+  /** Gives each output its own name, and leaves out what none of them needs. */
   finish(outputs: readonly Tensor[], names: readonly string[]) {
     const produced = new Map<string, NodeProto>();
     for (const node of this.nodes) for (const out of node.output) produced.set(out, node);
@@ -364,7 +365,7 @@ class GraphEncoder implements OnnxEmitter {
         else readers.set(name, [node]);
       }
     }
-    return outputs.map((t, i) => {
+    const values = outputs.map((t, i) => {
       const inner = this.name(t);
       const name = names[i]!;
       const node = produced.get(inner);
@@ -389,6 +390,8 @@ class GraphEncoder implements OnnxEmitter {
       }
       return valueInfo(name, t);
     });
+    this.nodes = neededNodes(this.nodes, [...names, ...this.captured]);
+    return values;
   }
 }
 

@@ -72,8 +72,12 @@ describe('gather and indexAdd', () => {
 
 describe('repeated indices', () => {
   // Two threads and enough updates to spread over them, were the operation one that does.
-  const count = 3000;
-  test.each([4, 600, 5000])('all add up in a table of %i rows', async (rows) => {
+  test.each([
+    [3000, 4],
+    [3000, 600],
+    [3000, 5000],
+    [700, 5000],
+  ])('%i of them all add up in a table of %i rows', async (count, rows) => {
     const engine = new Engine(await nodeRuntime({ threads: 2 }));
     const ids = input('ids', 'int64', [count]);
     const updates = input('updates', 'float32', [count, 64]);

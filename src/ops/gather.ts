@@ -72,6 +72,9 @@ interface IndexAddAttrs {
  */
 const MAX_ONE_HOT_ROWS = 512;
 
+/** The same for the slots of a {@link compactSum}, of which there are as many as updates. */
+const MAX_ONE_HOT_SLOTS = 1024;
+
 /**
  * y[.., j, ..] = sum of updates[.., i, ..] over all i with indices[i] = j; zero where there is
  * none. dupdates = gather(dy, indices).
@@ -175,7 +178,9 @@ function compactSum(emit: OnnxEmitter, updates: Updates, size: number) {
   // Where an index repeats, one of its slots stands for all: any, as long as it is one.
   const slotOfRow = emit.one('ScatterElements', [none, updates.indices, emit.constant(slots)]);
   const slotOfUpdate = emit.one('Gather', [slotOfRow, updates.indices]);
-  const sums = scatterSum(emit, { ...updates, indices: slotOfUpdate }, count + 1);
+  const form = count <= MAX_ONE_HOT_SLOTS && updates.dtype === 'float32' ? oneHotSum : scatterSum;
+  const slotted: Updates = { ...updates, indices: slotOfUpdate, indexDType: 'int64' };
+  const sums = form(emit, slotted, count + 1);
   return emit.one('Gather', [sums, slotOfRow], { axis: { int: updates.lead.length } });
 }
 

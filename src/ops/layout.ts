@@ -17,6 +17,7 @@ import {
   type Tensor,
 } from '../graph/index.js';
 import { broadcastShapes, normalizeAxes, reducedShape } from './check.js';
+import { areColumns, emitColumnSums } from './column-sums.js';
 import { foldCast, foldExpand, foldReduce, foldTranspose } from './fold.js';
 import { onnxDType } from './onnx-dtype.js';
 
@@ -144,12 +145,29 @@ export const transposeOp = defineOp<{ perm: readonly number[] }>({
     }
     if (x!.node.op !== (transposeOp as unknown)) return null;
     const inner = (x!.node.attrs as { perm: readonly number[] }).perm;
-    return transpose(
-      x!.node.inputs[0]!,
-      perm.map((p) => inner[p]!),
-    );
+    const both = perm.map((p) => inner[p]!);
+    const cancel = both.every((p, axis) => p === axis);
+    // Where the last two axes of something moved change places, a product that reads it takes them in either order,
+    // and what was moved serves others too: keys and values of attention, forward and backward.
+    return swapsLastTwo(perm) && !cancel ? null : transpose(x!.node.inputs[0]!, both);
   },
 });
+
+/** The matrices that `x` is the transposes of; null when it is none. */
+export function transposeOf(x: Tensor): Tensor | null {
+  if (x.node.op !== (transposeOp as unknown)) return null;
+  const { perm } = x.node.attrs as { perm: readonly number[] };
+  return swapsLastTwo(perm) ? x.node.inputs[0]! : null;
+}
+
+function swapsLastTwo(perm: readonly number[]): boolean {
+  const { length } = perm;
+  return (
+    perm.at(-1) === length - 2 &&
+    perm.at(-2) === length - 1 &&
+    perm.slice(0, -2).every((p, axis) => p === axis)
+  );
+}
 
 function inversePermutation(perm: readonly number[]): number[] {
   const inverse = new Array<number>(perm.length);
@@ -215,6 +233,9 @@ export const reduceSumOp = defineOp<{ axes: readonly number[]; keepDims: boolean
       emit.one('Cast', [name], { to: { int: onnxDType(dtype) } });
     const wide = SUM_IN[x!.dtype];
     const name = emit.name(x!);
+    if (emit.target === 'cpu' && x!.dtype === 'float32' && areColumns(axes, x!.shape)) {
+      return emitColumnSums(emit, x!, axes.length, keepDims);
+    }
     const y = emit.one('ReduceSum', [wide ? to(name, wide) : name, emit.ints(axes)], {
       keepdims: { int: keepDims ? 1 : 0 },
     });

@@ -2,9 +2,12 @@
 import { ShapeError } from '../errors.js';
 import { defineOp, formatType, sizeOf, type Tensor } from '../graph/index.js';
 import { broadcastShapes, requireSameDType } from './check.js';
-import { reshape, sumTo, transpose } from './layout.js';
+import { reshape, sumTo, transpose, transposeOf } from './layout.js';
 
-/** a @ b over the last two axes, batch axes broadcast. da = dy @ b^T, db = a^T @ dy. */
+/**
+ * a @ b over the last two axes, batch axes broadcast. da = dy @ b^T, db = a^T @ dy; where b = w^T, a layer's weight or
+ * the keys of attention, db = (dy^T @ a)^T, so that dw is a product alone.
+ */
 export const matmulOp = defineOp<undefined>({
   name: 'matmul',
   infer: ([a, b]) => {
@@ -19,11 +22,24 @@ export const matmulOp = defineOp<undefined>({
     const batch = broadcastShapes('matmul', a!.shape.slice(0, -2), b!.shape.slice(0, -2));
     return { dtype, shape: [...batch, a!.shape.at(-2)!, b!.shape.at(-1)!] };
   },
-  grad: ({ inputs: [a, b], dy, needs }) => [
-    needs[0] ? sumTo(matmul(dy, transpose(b!)), a!.shape) : null,
-    needs[1] ? sumTo(matmul(transpose(a!), dy), b!.shape) : null,
-  ],
-  onnx: (emit, { inputs: [a, b] }) => emit.one('MatMul', [emit.name(a!), emit.name(b!)]),
+  grad: ({ inputs: [a, b], dy, needs }) => {
+    const ofB = () => {
+      const w = transposeOf(b!);
+      return w
+        ? transpose(sumTo(matmul(transpose(dy), a!), w.shape))
+        : sumTo(matmul(transpose(a!), dy), b!.shape);
+    };
+    return [needs[0] ? sumTo(matmul(dy, transpose(b!)), a!.shape) : null, needs[1] ? ofB() : null];
+  },
+  onnx: (emit, { inputs: [a, b] }) => {
+    const w = b!.rank > 2 && emit.target === 'cpu' && b!.dtype === 'float32' && transposeOf(b!);
+    // ONNX Runtime does this to matrices by itself, but joins two transposes in a row first.
+    if (w) {
+      const attrs = { transB: { int: 1 } };
+      return emit.one('FusedMatMul', [emit.name(a!), emit.name(w)], attrs, 'com.microsoft');
+    }
+    return emit.one('MatMul', [emit.name(a!), emit.name(b!)]);
+  },
 });
 
 /**

@@ -125,7 +125,7 @@ export const layerNormOp = defineOp<NormAttrs>({
       dInverse: rows(dys[2]),
     });
     const dScale = needs[1] && dy && product ? scaleGradient(dy, product, mean, inverse) : null;
-    const dBias = needs[2] && dy ? biasGradient(dy) : null;
+    const dBias = needs[2] && dy ? sum(dy, { axes: 0, keepDims: true }) : null;
     return [
       reshape(dx, x.shape),
       dScale && reshape(dScale, scale.shape),
@@ -148,16 +148,11 @@ function trimmed(mask: boolean[]): boolean[] {
 
 /**
  * The sums over rows, as products with vectors of the rows (measured at 2048 x 768: 0.25 ms each
- * against 0.4 for ReduceSum over axis 0 and 0.8 for Mul and ReduceSum):
- * dscale = inverse^T (dy x) - (mean inverse)^T dy and dbias = 1^T dy.
+ * against 0.8 for Mul and ReduceSum): dscale = inverse^T (dy x) - (mean inverse)^T dy.
  */
 function scaleGradient(dy: Tensor, product: Tensor, mean: Tensor, inverse: Tensor): Tensor {
   const asVector = (t: Tensor) => reshape(t, [1, t.size]);
   return sub(matmul(asVector(inverse), product), matmul(asVector(mul(mean, inverse)), dy));
-}
-
-function biasGradient(dy: Tensor): Tensor {
-  return matmul(full(dy.dtype, [1, dy.shape[0]!], 1), dy);
 }
 
 /** Options of {@link layerNorm} and {@link rmsNorm}. */

@@ -8,6 +8,7 @@ const reductions: Record<string, (x: Tensor, options: ops.ReduceOptions) => Tens
   reduceMax: ops.max,
   reduceMin: ops.min,
   reduceProd: ops.prod,
+  reduceSumSquare: ops.sumSquare,
   variance: ops.variance,
   standardDeviation: ops.standardDeviation,
 };

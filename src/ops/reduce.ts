@@ -103,6 +103,16 @@ export const reduceMeanOp = reduction({
   ],
 });
 
+/**
+ * Sum of squares over axes, in one pass that keeps nothing: half the time of a square and a sum. dx = 2 x dy.
+ */
+export const reduceSumSquareOp = reduction({
+  name: 'reduceSumSquare',
+  onnx: 'ReduceSumSquare',
+  check: float('sumSquare'),
+  grad: ({ inputs: [x], dy, attrs: { axes } }) => [mul(x!, restored(mul(dy, 2), x!, axes))],
+});
+
 /** An extremum needs at least one element; a bool has an order of its own, which is and / or. */
 function nonEmpty(name: string): ReduceSpec['check'] {
   return (x, axes) => {
@@ -243,6 +253,15 @@ function reduce(op: Op<ReduceAttrs>, name: string) {
     if (list.every((a) => x.shape[a] === 1)) return reshape(x, type.shape);
     return op.one([x], { axes: list, keepDims });
   };
+}
+
+const sumSquareOver = reduce(reduceSumSquareOp, 'sumSquare');
+
+/** Sum of the squares of floating-point elements over `axes`. */
+export function sumSquare(x: Tensor, options: ReduceOptions = {}): Tensor {
+  const y = sumSquareOver(x, options);
+  // Over axes of length 1 nothing was summed, nor squared.
+  return y.size === x.size ? square(y) : y;
 }
 
 /** Mean of the elements over `axes`. */

@@ -2,7 +2,7 @@
 import type { Optimizer, UpdateContext } from '../engine/index.js';
 import { ConfigError } from '../errors.js';
 import { scalar, type Tensor, type TensorType } from '../graph/index.js';
-import { add, div, equal, logicalOr, mul, sqrt, sub, sum, where } from '../ops/index.js';
+import { add, div, equal, logicalOr, mul, sqrt, sub, sumSquare, where } from '../ops/index.js';
 import { checkRateAndDecay, type LearningRate, rateAt } from './schedule.js';
 
 /** Options of {@link adam}, {@link adamW} and {@link lamb}. */
@@ -119,7 +119,7 @@ export function adam({
   };
 }
 
-const norm = (x: Tensor) => sqrt(sum(mul(x, x)));
+const norm = (x: Tensor) => sqrt(sumSquare(x));
 
 /**
  * LAMB: Adam's direction plus decay, scaled for each tensor by |p| / |update| (1 where either is

@@ -33,6 +33,13 @@ for name, a, b in [
     ("vector-right", [2, 3, 4], [4]),
 ]:
     f.add("matmul", name, torch.matmul, [randn(*a, seed=10), randn(*b, seed=11)], second=True)
+for name, a, b in [
+    ("2d", [3, 4], [2, 4]),
+    ("batched", [2, 3, 4], [2, 5, 4]),
+    ("broadcast", [2, 1, 3, 4], [3, 2, 4]),
+    ("by-matrix", [2, 3, 4], [2, 4]),
+]:
+    f.add("matmulTransposed", name, lambda a, b: a @ b.mT, [randn(*a, seed=16), randn(*b, seed=17)], second=True)
 
 for to, dtype in {"float64": torch.float64, "int32": torch.int32, "bool": torch.bool}.items():
     x = torch.tensor([-2.7, -0.2, 0.0, 1.5, 3.999], dtype=torch.float32).double()
@@ -51,6 +58,9 @@ for name, a, axes, keep in [
     ("last", [2, 3, 4], [-1], False),
     ("two-keep", [2, 3, 4], [0, 2], True),
     ("ones", [1, 3, 1], [0, 2], False),
+    ("first", [6, 3], [0], False),
+    ("first-two-keep", [2, 3, 4], [0, 1], True),
+    ("first-of-one", [1, 5, 3], [0, 1], False),
 ]:
     f.add(
         "reduceSum",

@@ -39,6 +39,7 @@ reductions = {
     "reduceProd": prod,
     "reduceLogSumExp": lambda x, a, k: x.logsumexp(a, keepdim=k),
     "variance": lambda x, a, k: x.var(a, keepdim=k, correction=0),
+    "reduceSumSquare": lambda x, a, k: x.square().sum(a, keepdim=k),
 }
 for i, (op, fn) in enumerate(reductions.items()):
     for name, (shape, axes, keep) in layouts.items():
