@@ -5,6 +5,7 @@
 import { ShapeError } from '../errors.js';
 import { type Tensor, withScope } from '../graph/index.js';
 import {
+  attend,
   type Context,
   Conv2d,
   Dropout,
@@ -14,17 +15,7 @@ import {
   Parameter,
   truncatedNormalInit,
 } from '../nn/index.js';
-import {
-  add,
-  concat,
-  expand,
-  matmul,
-  mul,
-  reshape,
-  slice,
-  softmax,
-  transpose,
-} from '../ops/index.js';
+import { add, concat, expand, reshape, slice, transpose } from '../ops/index.js';
 import { hiddenAct } from './hidden-act.js';
 import { startFrom } from './start.js';
 import type { VisionTransformerConfig } from './vision-transformer-config.js';
@@ -92,8 +83,8 @@ class SelfAttention extends Module {
   readonly query: Linear;
   readonly key: Linear;
   readonly value: Linear;
-  private readonly dropout: Dropout;
   private readonly heads: number;
+  private readonly dropout: number;
 
   constructor({ hiddenSize, heads, qkvBias, attentionDropout }: VisionTransformerConfig) {
     super();
@@ -101,21 +92,14 @@ class SelfAttention extends Module {
     this.query = linear();
     this.key = linear();
     this.value = linear();
-    this.dropout = new Dropout(attentionDropout);
     this.heads = heads;
+    this.dropout = attentionDropout;
   }
 
   override forward(x: Tensor, context: Context): Tensor {
-    const [batch, tokens, size] = x.shape as [number, number, number];
-    const headSize = size / this.heads;
-    const split = (t: Tensor, order: readonly number[]) =>
-      transpose(reshape(t, [batch, tokens, this.heads, headSize]), order);
-    // Scaling the queries, which are smaller than the scores, gives the same product.
-    const q = mul(split(this.query.forward(x), [0, 2, 1, 3]), headSize ** -0.5);
-    const k = split(this.key.forward(x), [0, 2, 3, 1]);
-    const v = split(this.value.forward(x), [0, 2, 1, 3]);
-    const weights = this.dropout.forward(softmax(matmul(q, k)), context);
-    return reshape(transpose(matmul(weights, v), [0, 2, 1, 3]), [batch, tokens, size]);
+    const [query, key, value] = [this.query, this.key, this.value].map((l) => l.forward(x));
+    const inputs = { query: query!, key: key!, value: value! };
+    return attend(inputs, { heads: this.heads, dropout: this.dropout }, context);
   }
 }
 
