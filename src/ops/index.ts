@@ -7,6 +7,7 @@ export * from './batch-norm.js';
 export * from './blocked-domain.js';
 export * from './channel-affine.js';
 export * from './check.js';
+export * from './column-sums.js';
 export * from './compare.js';
 export * from './concat.js';
 export * from './control.js';
