@@ -1,0 +1,62 @@
+/** Whole runs on toy texts whose answers are tokens: names, answers, and frozen trunks below such heads. */
+import { describe, expect, test } from 'vitest';
+import { toyTexts } from '../../../test/support/toy-texts.js';
+import type { Metrics } from '../../tasks/index.js';
+import { evaluateRun, predictRun } from '../index.node.js';
+
+const { at, adapt } = toyTexts();
+
+test('token-classification: names are found in sentences that were never seen', async () => {
+  const data = at('names');
+  const run = await adapt({ data, base: at('bert'), epochs: 6, out: at('tags') });
+  expect(run.summary.task).toBe('token-classification');
+  expect(run.summary.metrics.f1).toBeGreaterThan(0.9);
+  const { predictions } = await predictRun(at('tags'), ['the ann met dan today']);
+  expect(predictions[0]!.entities!.map((e) => e.text)).toEqual(['ann', 'dan']);
+  const again = await evaluateRun(at('tags'), data);
+  expect(again.metrics.f1).toBeCloseTo(run.summary.metrics.f1!, 10);
+});
+
+test('question-answering: the answer is found in a context that is cut into windows', async () => {
+  const made = { data: at('questions'), base: at('bert'), epochs: 8, maxLength: 32 };
+  const run = await adapt({ ...made, out: at('qa') });
+  expect(run.summary.task).toBe('question-answering');
+  expect(run.summary.metrics.f1).toBeGreaterThan(0.8);
+  const context = 'the film was today bob left it. the film was';
+  const { predictions } = await predictRun(at('qa'), ['who ?'], { context });
+  expect(predictions[0]!.output).toBe('bob');
+  await expect(predictRun(at('qa'), ['who ?'])).rejects.toThrow(/--context/);
+});
+
+describe('a frozen trunk', () => {
+  const frozen = { method: 'feature-extraction', epochs: 4 } as const;
+
+  test.each([
+    ['names', ({ f1 }: Metrics) => f1! > 0.4],
+    ['questions', ({ f1 }: Metrics) => f1! > 0.1],
+    // Words drawn evenly from the table would have its size.
+    ['lines', ({ perplexity }: Metrics) => perplexity! < 50],
+  ] as const)('serves a head that reads the tokens of %s', async (name, learned) => {
+    const made = { ...frozen, data: at(name), base: at('bert'), maxLength: 32, lr: 0.03 };
+    const run = await adapt({ ...made, out: at(`frozen-${name}`) });
+    const { metrics } = run.summary;
+    expect(learned(metrics), JSON.stringify(metrics)).toBe(true);
+    const { total, trainable } = run.summary.parameters;
+    expect(trainable).toBeLessThan(total / 4);
+  });
+
+  test('is the first stage of gradual unfreezing', async () => {
+    const made = { data: at('names'), base: at('bert'), method: 'gradual-unfreezing', epochs: 4 };
+    const run = await adapt({ ...made, out: at('unfrozen-names') });
+    expect(run.summary.metrics.f1).toBeGreaterThan(0.9);
+  });
+
+  test.each([
+    ['lines', 'gpt2'],
+    ['pairs', 't5'],
+    ['alike', 'bert'],
+  ])('is refused where no head could learn: %s with %s', async (data, base) => {
+    const made = { ...frozen, data: at(data), base: at(base), out: at(`headless-${data}`) };
+    await expect(adapt(made)).rejects.toThrow(/trains the head alone.*Choose another method/);
+  });
+});
