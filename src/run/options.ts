@@ -167,6 +167,12 @@ export function checkChoices(c: FitChoices, checkpointEvery?: number): void {
   number('labelSmoothing', c.labelSmoothing, (n) => n >= 0 && n < 1, 'a number from 0 to 1');
   number('ema', c.ema, (n) => n > 0 && n < 1, 'a number between 0 and 1');
   number('patience', c.patience, count, 'a whole number >= 1');
+  if (c.patience !== undefined && c.valid === 0) {
+    throw new ConfigError(
+      'patience counts passes without a better model on the validation part, and valid is 0: there is none. Leave one of the two out.',
+      { patience: c.patience },
+    );
+  }
   number('seed', c.seed, (n) => n === (n | 0), 'a 32-bit whole number');
   if (typeof c.valid === 'number') {
     number('valid', c.valid, (n) => n >= 0 && n < 1, 'a share from 0 (none) to 1, or a path');

@@ -19,22 +19,32 @@ export interface TokenBlock extends TextSample {
   readonly ids: Int32Array;
 }
 
+/** How words are learned. */
+export interface WordLossOptions {
+  /** Share of the target spread over the vocabulary while training, 0 to 1. Defaults to 0. */
+  readonly labelSmoothing?: number | undefined;
+}
+
 /** Loss and scores that all language models share, an encoder-decoder's too. */
-export const WORD_LOSS: Pick<TaskDefinition<null>, 'primary' | 'loss' | 'keep' | 'score'> = {
-  primary: { metric: 'perplexity', better: 'lower' },
-  loss: (logits, { targets, weights }) => ({
-    loss: crossEntropy(logits, targets!, { weights: weights!, reduction: 'sum' }),
-    weight: sum(weights!),
-  }),
-  // Logits of a whole vocabulary are far too many to be kept: the sums of a row are enough.
-  keep: (logits, { targets, weights, [TEXT_INPUTS.mask]: mask }) => {
-    const losses = mul(crossEntropy(logits, targets!, { reduction: 'none' }), weights!);
-    const rows = mask!.shape[0]!;
-    const byRow = (t: Tensor) => sum(reshape(t, [rows, t.size / rows]), { axes: 1 });
-    return stack([byRow(losses), byRow(weights!)], 1);
-  },
-  score: ({ rows }) => wordScores(rows),
-};
+export function wordLoss({
+  labelSmoothing = 0,
+}: WordLossOptions = {}): Pick<TaskDefinition<null>, 'primary' | 'loss' | 'keep' | 'score'> {
+  return {
+    primary: { metric: 'perplexity', better: 'lower' },
+    loss: (logits, { targets, weights }) => ({
+      loss: crossEntropy(logits, targets!, { weights: weights!, reduction: 'sum', labelSmoothing }),
+      weight: sum(weights!),
+    }),
+    // Logits of a whole vocabulary are far too many to be kept: the sums of a row are enough.
+    keep: (logits, { targets, weights, [TEXT_INPUTS.mask]: mask }) => {
+      const losses = mul(crossEntropy(logits, targets!, { reduction: 'none' }), weights!);
+      const rows = mask!.shape[0]!;
+      const byRow = (t: Tensor) => sum(reshape(t, [rows, t.size / rows]), { axes: 1 });
+      return stack([byRow(losses), byRow(weights!)], 1);
+    },
+    score: ({ rows }) => wordScores(rows),
+  };
+}
 
 /** `loss` (nats a token) and `perplexity` from [loss, tokens] a row. */
 function wordScores(rows: readonly Row[]) {
@@ -54,9 +64,9 @@ const blockItem = ({ ids }: TokenBlock): TextItem => ({
 });
 
 /** The next word after each word. Labels are shifted here, and nowhere else. */
-export function causalLanguageModeling(): TextTask<TokenBlock, null> {
+export function causalLanguageModeling(options: WordLossOptions = {}): TextTask<TokenBlock, null> {
   return {
-    ...WORD_LOSS,
+    ...wordLoss(options),
     name: 'language-modeling',
     head: 'causal-lm',
     item: blockItem,
@@ -78,7 +88,7 @@ export function causalLanguageModeling(): TextTask<TokenBlock, null> {
 }
 
 /** What masking is told. */
-export interface MaskingOptions {
+export interface MaskingOptions extends WordLossOptions {
   readonly maskToken: number;
   /** Size of the vocabulary that random words are drawn from. */
   readonly vocabularySize: number;
@@ -131,7 +141,7 @@ export function maskedLanguageModeling(options: MaskingOptions): TextTask<TokenB
       return row && mask(row.ids, key.fold('mask'), options);
     });
   return {
-    ...WORD_LOSS,
+    ...wordLoss(options),
     name: 'language-modeling',
     head: 'masked-lm',
     item: blockItem,

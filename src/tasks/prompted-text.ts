@@ -1,9 +1,17 @@
 /** Text generation by a decoder: a completion after each prompt. */
 import type { TextPairSample } from '../data/index.js';
 import { hostTensor } from '../graph/index.js';
-import { WORD_LOSS } from './language-modeling.js';
+import { type WordLossOptions, wordLoss } from './language-modeling.js';
 import { type TextItem, type TextRow, type TextTask, tokenInputs } from './text-task.js';
 import type { TargetTruth } from './text-to-text.js';
+
+/** What the task is told. */
+export interface PromptedTextOptions extends WordLossOptions {
+  /** Ends a completion. */
+  readonly endToken: number;
+  /** Stands before each prompt. */
+  readonly prefix?: string | undefined;
+}
 
 /** What is done with a text that does not fit: its prompt is cut at the front, as what comes last matters most. */
 function fitted(prompt: readonly number[], completion: readonly number[], most: number) {
@@ -14,16 +22,16 @@ function fitted(prompt: readonly number[], completion: readonly number[], most: 
 /**
  * The words of the completion, each after the prompt and those before it; the prompt's own words cost nothing.
  * The end token is learned as a word like any other.
- * @param endToken ends a completion
- * @param prefix stands before each prompt
  */
-export function promptedText(endToken: number, prefix = ''): TextTask<TextPairSample, TargetTruth> {
-  const { primary, loss, keep, score } = WORD_LOSS;
+export function promptedText({
+  endToken,
+  prefix = '',
+  ...loss
+}: PromptedTextOptions): TextTask<TextPairSample, TargetTruth> {
+  const { score, ...shared } = wordLoss(loss);
   return {
+    ...shared,
     name: 'text-generation',
-    primary,
-    loss,
-    ...(keep ? { keep } : {}),
     score: ({ rows }) => score({ rows, truth: rows.map(() => null) }),
     head: 'causal-lm',
     item: ({ source, target }, { tokenizer, maxTokens }): TextItem => {

@@ -115,7 +115,7 @@ describe('padding changes neither loss nor weight', () => {
       shape: (rows: number, tokens: number) => [rows, tokens, 60],
     },
     prompted: {
-      task: () => promptedText(3),
+      task: () => promptedText({ endToken: 3 }),
       sample: { id: '1', source: 'ann saw', target: 'the film' },
       shape: (rows: number, tokens: number) => [rows, tokens, 60],
     },
@@ -133,6 +133,52 @@ describe('padding changes neither loss nor weight', () => {
     expect(short.weight).toBeGreaterThan(0);
     expect(long.weight).toBeCloseTo(short.weight, 5);
     expect(long.loss).toBeCloseTo(short.loss, 4);
+  });
+});
+
+describe('label smoothing spreads a share of the target over all words or tags', () => {
+  const words = { decoderStart: 0, endToken: 3, name: 'translation' } as const;
+  const pair = (target: string) => ({ id: '1', source: 'ann saw', target });
+  const tagged = (tags: number[]) => ({ id: '1', words: ['ann', 'saw'], tags });
+  const block = (ids: number[]) => ({ id: '1', ids: Int32Array.from(ids) });
+  const cases = {
+    tags: {
+      make: (labelSmoothing: number) => tokenClassification(['O', 'B-PER'], { labelSmoothing }),
+      samples: [tagged([1, 0]), tagged([0, 1])],
+      classes: 2,
+    },
+    causal: {
+      make: (labelSmoothing: number) => causalLanguageModeling({ labelSmoothing }),
+      samples: [block([7, 8, 9]), block([5, 6, 4])],
+      classes: 60,
+    },
+    prompted: {
+      make: (labelSmoothing: number) => promptedText({ endToken: 3, labelSmoothing }),
+      samples: [pair('the film'), pair('film the')],
+      classes: 60,
+    },
+    translated: {
+      make: (labelSmoothing: number) => textToText({ ...words, labelSmoothing }),
+      samples: [pair('the film'), pair('film the')],
+      classes: 60,
+    },
+  };
+  test.each(Object.entries(cases))('%s', async (_, { make, samples, classes }) => {
+    const of = async (share: number, sample: object) => {
+      const task = erased(make(share));
+      const item = task.item(sample as never, tools());
+      const made = await lossOf(task, [item], place(16, 16), (rows) => [rows, 16, classes]);
+      return made.loss;
+    };
+    const [none, half, all] = [
+      await of(0, samples[0]!),
+      await of(0.5, samples[0]!),
+      await of(1, samples[0]!),
+    ];
+    expect(half).toBeCloseTo((none + all) / 2, 4);
+    // With all of it spread the right word is one among the others.
+    expect(await of(1, samples[1]!)).toBeCloseTo(all, 4);
+    expect(Math.abs((await of(0, samples[1]!)) - none)).toBeGreaterThan(1e-3);
   });
 });
 
@@ -206,7 +252,7 @@ test('the decoder reads the start token and then what it has to say, which ends'
 });
 
 test('of a prompt and its completion only the completion is learned, its end too', () => {
-  const task = promptedText(3);
+  const task = promptedText({ endToken: 3 });
   const item = task.item({ id: '1', source: 'ann saw', target: 'the film' }, tools());
   const prompt = item.labels[0]!;
   const { targets, weights } = task.targets([item], place(16));

@@ -2,11 +2,11 @@
 import type { TextPairSample } from '../data/index.js';
 import { hostTensor } from '../graph/index.js';
 import { TEXT_INPUTS } from '../models/index.js';
-import { WORD_LOSS } from './language-modeling.js';
+import { type WordLossOptions, wordLoss } from './language-modeling.js';
 import { encodeTexts, laid, maskOf, type TextTask, tokenInputs } from './text-task.js';
 
 /** What a task from text to text is told. */
-export interface TextToTextOptions {
+export interface TextToTextOptions extends WordLossOptions {
   readonly name: 'translation' | 'summarization' | 'text-generation';
   /** First token of the decoder. */
   readonly decoderStart: number;
@@ -30,13 +30,12 @@ export function textToText({
   decoderStart,
   endToken,
   prefix = '',
+  ...loss
 }: TextToTextOptions): TextTask<TextPairSample, TargetTruth> {
-  const { primary, loss, keep, score } = WORD_LOSS;
+  const { score, ...shared } = wordLoss(loss);
   return {
+    ...shared,
     name,
-    primary,
-    loss,
-    ...(keep ? { keep } : {}),
     score: ({ rows }) => score({ rows, truth: rows.map(() => null) }),
     head: 'seq2seq-lm',
     item: ({ source, target }, tools) => {

@@ -39,8 +39,12 @@ export function tagsAt(
  * not by marks in the tokens. Scores are of whole entities, as seqeval has them: `f1`, `precision`, `recall`;
  * and `accuracy` of the words' tags.
  * @param tags names of the tags in the order of the logits
+ * @param options.labelSmoothing share of the target spread over the tags while training, 0 to 1. Defaults to 0.
  */
-export function tokenClassification(tags: readonly string[]): TextTask<TaggedWords, TaggedTruth> {
+export function tokenClassification(
+  tags: readonly string[],
+  { labelSmoothing = 0 }: { readonly labelSmoothing?: number } = {},
+): TextTask<TaggedWords, TaggedTruth> {
   const outside = Math.max(0, tags.indexOf('O'));
   return {
     name: 'token-classification',
@@ -72,7 +76,7 @@ export function tokenClassification(tags: readonly string[]): TextTask<TaggedWor
       return { targets: hostTensor('int32', [rows.length, tokens], labels), weights };
     },
     loss: (logits, { targets, weights }) => ({
-      loss: crossEntropy(logits, targets!, { weights: weights!, reduction: 'sum' }),
+      loss: crossEntropy(logits, targets!, { weights: weights!, reduction: 'sum', labelSmoothing }),
       weight: sum(weights!),
     }),
     keep: (logits) => cast(argmax(logits, -1), 'float32'),

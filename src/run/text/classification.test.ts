@@ -119,8 +119,16 @@ test('text-classification of pairs: the second text is read', async () => {
 test.each([
   ['opinions', { size: 64 }, /size is for pictures, and .*opinions is of texts/],
   ['opinions', { reinitLayers: 3 }, /the base has 2 layers, got 3/],
-  ['names', { labelSmoothing: 0.1 }, /one class each; this data is for token-classification/],
-  ['names', { classWeights: 'balanced' }, /one class each/],
+  [
+    'questions',
+    { labelSmoothing: 0.1 },
+    /labelSmoothing is for .*; this data is for question-answ/,
+  ],
+  ['names', { classWeights: 'balanced' }, /one class each; this data is for token-classification/],
+  ['names', { augment: 'light' }, /augment is for texts with classes or scores/],
+  ['opinions', { objective: 'mlm' }, /objective is for language-modeling; this data is for text-c/],
+  ['opinions', { prefix: 'say: ' }, /prefix is for translation, summarization and text-generation/],
+  ['opinions', { patience: 1, valid: 0 }, /patience counts .* Leave one of the two out/],
 ] as const)('of %s with %o is refused before anything is written', async (name, more, message) => {
   const made = { data: at(name), base: at('bert'), out: at('refused'), ...more };
   await expect(adapt(made)).rejects.toThrow(message);

@@ -28,6 +28,7 @@ import {
 } from '../../tasks/index.js';
 import type { FitChoices } from '../options.js';
 import type { TextBase } from './base.js';
+import { checkFits } from './check-choices.js';
 
 /** Samples of the parts. */
 export interface TextParts<S extends TextSample = TextSample> {
@@ -95,16 +96,18 @@ export interface LanguageTask {
 
 /** @throws ConfigError when the tokenizer lacks what the objective needs */
 export function languageTask(
-  { objective }: Pick<FitChoices, 'objective'>,
+  { objective, labelSmoothing = 0 }: Partial<FitChoices>,
   { definition, tokenizer, config }: TextBase,
 ): LanguageTask {
   const chosen = objective ?? (definition.kind === 'decoder' ? 'clm' : 'mlm');
-  if (chosen === 'clm') return { task: causalLanguageModeling(), before: [], after: [] };
+  if (chosen === 'clm')
+    return { task: causalLanguageModeling({ labelSmoothing }), before: [], after: [] };
   const { cls, sep } = tokenizer.special;
   const task = maskedLanguageModeling({
     maskToken: specialToken(tokenizer, 'mask'),
     vocabularySize: Math.min(tokenizer.vocabularySize, config.vocabularySize),
     specialTokens: new Set(Object.values(tokenizer.special)),
+    labelSmoothing,
   });
   return {
     task,
@@ -149,6 +152,7 @@ export function planText(
 ): TextPlan {
   const { classes } = dataset;
   const { labelSmoothing } = choices;
+  checkFits(dataset, choices);
   if (dataset.kind === 'single-label') {
     const classWeights =
       choices.classWeights === 'balanced'
@@ -164,12 +168,6 @@ export function planText(
     });
     return planOf(task, dataset, 'texts', classes, 'single_label_classification');
   }
-  if (labelSmoothing > 0 || choices.classWeights !== 'none') {
-    throw new ConfigError(
-      `labelSmoothing and classWeights are for texts of one class each; this data is for ${dataset.task}${dataset.kind === 'multi-label' ? ' with several classes a text' : ''}. Leave them out.`,
-      { labelSmoothing, classWeights: choices.classWeights },
-    );
-  }
   if (dataset.kind === 'multi-label') {
     const task = multiLabelClassification({ classes: classes.length });
     return planOf(task, dataset, 'texts', classes, 'multi_label_classification');
@@ -178,7 +176,7 @@ export function planText(
     return planOf(textRegression(), dataset, 'texts', ['score'], 'regression');
   }
   if (dataset.kind === 'tags') {
-    return planOf(tokenClassification(classes), dataset, 'sentences', classes);
+    return planOf(tokenClassification(classes, { labelSmoothing }), dataset, 'sentences', classes);
   }
   if (dataset.kind === 'plain') return planLanguage(dataset, choices, base, maxTokens);
   if (dataset.kind === 'similar') {
@@ -198,7 +196,11 @@ export function planText(
     const { decoderStartToken, eosTokens } = config;
     if (definition.kind === 'decoder') {
       const end = eosTokens[0] ?? specialToken(tokenizer, 'eos');
-      return planOf(promptedText(end, choices.prefix), dataset, 'pairs');
+      return planOf(
+        promptedText({ endToken: end, prefix: choices.prefix, labelSmoothing }),
+        dataset,
+        'pairs',
+      );
     }
     if (definition.kind !== 'encoder-decoder' || decoderStartToken === null || !eosTokens[0]) {
       throw new ConfigError(
@@ -212,6 +214,7 @@ export function planText(
       decoderStart: decoderStartToken,
       endToken: eosTokens[0],
       prefix: choices.prefix,
+      labelSmoothing,
     });
     return planOf(task, dataset, 'pairs');
   }

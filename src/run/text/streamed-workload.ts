@@ -8,7 +8,8 @@ import type { FitChoices } from '../options.js';
 import { reportFrame } from '../report-parts.js';
 import type { Workload, WorkloadContext } from '../workload.js';
 import { loadHead, type TextBase, tokenLimit } from './base.js';
-import { checkLayers, networkOf } from './network.js';
+import { checkFits } from './check-choices.js';
+import { checkNetwork, networkOf } from './network.js';
 import { documentEnd, languageTask } from './plan.js';
 import { predictTextPart } from './predictions.js';
 import { saveTextModel } from './save-model.js';
@@ -59,6 +60,7 @@ export async function openStreamedWorkload(
     },
   );
   const maxTokens = tokenLimit(base, choices.maxLength);
+  checkFits({ kind: 'plain', task: 'language-modeling' }, choices);
   const language = languageTask(choices, base);
   const layout = { ...language, tokens: maxTokens };
   const blocks = Math.floor(texts.tokens / roomOf(layout));
@@ -85,7 +87,7 @@ export async function openStreamedWorkload(
     });
   const load = () => loadHead(base, { head: language.task.head, seed: choices.seed });
   const loaded = await load();
-  checkLayers(loaded, choices);
+  checkNetwork(loaded, choices);
   const parts = { train: [], valid: [], test: [] };
   const task = language.task as unknown as TaskDefinition;
   const plan = { task, parts, head: { head: language.task.head }, unit: 'blocks' };

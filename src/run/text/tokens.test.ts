@@ -1,4 +1,5 @@
 /** Whole runs on toy texts whose answers are tokens: names, answers, and frozen trunks below such heads. */
+import { existsSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { toyTexts } from '../../../test/support/toy-texts.js';
 import type { Metrics } from '../../tasks/index.js';
@@ -58,5 +59,6 @@ describe('a frozen trunk', () => {
   ])('is refused where no head could learn: %s with %s', async (data, base) => {
     const made = { ...frozen, data: at(data), base: at(base), out: at(`headless-${data}`) };
     await expect(adapt(made)).rejects.toThrow(/trains the head alone.*Choose another method/);
+    expect(existsSync(made.out)).toBe(false);
   });
 });

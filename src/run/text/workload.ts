@@ -7,7 +7,7 @@ import { leftOutText } from '../summary.js';
 import type { Workload, WorkloadContext } from '../workload.js';
 import { loadHead, openTextBase, tokenLimit } from './base.js';
 import { textDataRecord } from './data-record.js';
-import { checkLayers, networkOf } from './network.js';
+import { checkNetwork, networkOf } from './network.js';
 import { planText } from './plan.js';
 import { predictTextPart } from './predictions.js';
 import { writeTextReport } from './report.js';
@@ -71,7 +71,7 @@ export async function openTextWorkload(
   reportCut(streams, choices, maxTokens, say);
   const load = () => loadHead(base, { ...plan.head, seed: choices.seed });
   const loaded = await load();
-  checkLayers(loaded, choices);
+  checkNetwork(loaded, choices);
   return {
     task: plan.task as TaskDefinition,
     choices,

@@ -1,0 +1,60 @@
+/** Choices that mean nothing to a kind of data: they are refused, since a person would think that they did something. */
+import type { AnyTextDataset } from '../../data/index.js';
+import { ConfigError } from '../../errors.js';
+import type { FitChoices } from '../options.js';
+
+type Kind = AnyTextDataset['kind'];
+
+/** What a choice is for. */
+interface Scope {
+  readonly kinds: ReadonlySet<Kind>;
+  /** The kinds, for people. */
+  readonly named: string;
+  readonly isSet: (choices: FitChoices) => boolean;
+}
+
+const scope = (named: string, isSet: Scope['isSet'], ...kinds: Kind[]): Scope => ({
+  kinds: new Set(kinds),
+  named,
+  isSet,
+});
+
+const SCOPES: Partial<Record<keyof FitChoices, Scope>> = {
+  classWeights: scope('texts of one class each', (c) => c.classWeights !== 'none', 'single-label'),
+  labelSmoothing: scope(
+    'texts of one class each, tags of words, and words themselves',
+    (c) => c.labelSmoothing > 0,
+    ...(['single-label', 'tags', 'plain', 'pairs'] as const),
+  ),
+  augment: scope(
+    'texts with classes or scores',
+    (c) => c.augment !== 'none',
+    ...(['single-label', 'multi-label', 'regression'] as const),
+  ),
+  objective: scope('language-modeling', (c) => c.objective !== undefined, 'plain'),
+  prefix: scope(
+    'translation, summarization and text-generation',
+    (c) => c.prefix !== undefined,
+    'pairs',
+  ),
+};
+
+/** Kinds whose task has other kinds too. */
+const DETAIL: Partial<Record<Kind, string>> = {
+  'multi-label': ' with several classes a text',
+  regression: ' with a number a text',
+};
+
+/** @throws ConfigError when a choice means nothing to the data */
+export function checkFits(
+  { kind, task }: Pick<AnyTextDataset, 'kind' | 'task'>,
+  choices: FitChoices,
+): void {
+  for (const [name, { kinds, named, isSet }] of Object.entries(SCOPES)) {
+    if (kinds.has(kind) || !isSet(choices)) continue;
+    throw new ConfigError(
+      `${name} is for ${named}; this data is for ${task}${DETAIL[kind] ?? ''}. Leave it out.`,
+      { [name]: choices[name as keyof FitChoices], task },
+    );
+  }
+}
