@@ -146,7 +146,7 @@ export interface Prediction {
   readonly embedding?: readonly number[];
   /** Of the other texts, where there are no more than a thousand, the one that lies nearest, and the cosine of the two. */
   readonly nearest?: { readonly text: string; readonly score: number };
-  /** Pieces of the text; `start` and `end` count its words. */
+  /** Pieces of the text; `start` and `end` count its UTF-16 units, as `slice` does. */
   readonly entities?: readonly {
     readonly type: string;
     readonly text: string;

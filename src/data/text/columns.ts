@@ -189,11 +189,17 @@ export function recogniseColumns(
   return null;
 }
 
-/** The columns of texts that nothing is known of: two where they come in pairs, else one; null for neither. */
+/** The columns of texts that nothing is known of: two where they come in pairs, else one, or words; null for neither. */
 export function askedColumns(columns: ReadonlySet<string>): TextColumns | null {
   const pair = PAIRS.find(([a, b]) => columns.has(a) && columns.has(b));
-  if (!pair) return recogniseColumns(columns, 'language-modeling');
-  return { kind: 'similar', task: 'sentence-similarity', of: { text: pair[0], text2: pair[1] } };
+  if (pair) {
+    return { kind: 'similar', task: 'sentence-similarity', of: { text: pair[0], text2: pair[1] } };
+  }
+  const plain = recogniseColumns(columns, 'language-modeling');
+  const words = firstOf(columns, WORDS);
+  if (plain || words === undefined) return plain;
+  // Tags are not asked for; what stands for them is never looked at.
+  return { kind: 'tags', task: 'token-classification', of: { words, tags: words } };
 }
 
 /** In words: what a table must have for a task, or for any. */

@@ -15,17 +15,18 @@ export interface StreamTextOptions {
   readonly progress?: ((done: number, total: number) => void) | undefined;
 }
 
-/** A text of a file, and the second one where they come in pairs. */
+/** A text of a file, the second one where they come in pairs, its words where they stand apart. */
 export interface StreamedTexts {
   readonly text: string;
   readonly text2?: string;
+  readonly words?: readonly string[];
 }
 
 async function* rowsOf(
   path: string,
   columnsOf: (columns: ReadonlySet<string>) => TextColumns | null,
   { onSkip, progress }: StreamTextOptions,
-): AsyncGenerator<StreamedTexts> {
+): AsyncGenerator<Partial<StreamedTexts>> {
   const { files, skipped } = await readTextLayout(path);
   for (const one of skipped) onSkip?.(one);
   const chosen = files.filter(({ part }) => part === 'train' || part === null);
@@ -53,7 +54,7 @@ async function* rowsOf(
         );
       }
       const place = `${id}:${row.line}`;
-      const draft = draftOf(found.kind as 'plain' | 'similar', row, place, found);
+      const draft = draftOf(found.kind as 'plain' | 'similar' | 'tags', row, place, found);
       if ('fault' in draft) onSkip?.({ id: place, reason: draft.fault });
       else yield draft.make([]);
     }
@@ -76,18 +77,19 @@ export async function* streamTexts(
 ): AsyncGenerator<string> {
   const columnsOf = (columns: ReadonlySet<string>) =>
     recogniseColumns(columns, 'language-modeling');
-  for await (const { text } of rowsOf(path, columnsOf, options)) yield text;
+  for await (const { text } of rowsOf(path, columnsOf, options)) yield text!;
 }
 
 /**
  * Like {@link streamTexts}, with the second text of each row whose columns name two (`premise` and `hypothesis`,
- * `text` and `text2`, ...).
+ * `text` and `text2`, ...); of CoNLL files and lists of words each sentence, with a space between its words.
  */
 export async function* streamTextRows(
   path: string,
   options: StreamTextOptions = {},
 ): AsyncGenerator<StreamedTexts> {
-  for await (const { text, text2 } of rowsOf(path, askedColumns, options)) {
-    yield text2 === undefined ? { text } : { text, text2 };
+  for await (const { text, text2, words } of rowsOf(path, askedColumns, options)) {
+    if (words) yield { text: words.join(' '), words };
+    else yield text2 === undefined ? { text: text! } : { text: text!, text2 };
   }
 }

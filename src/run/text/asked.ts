@@ -16,6 +16,8 @@ export interface Asked {
   readonly text: string;
   /** The second text of a pair. */
   readonly text2?: string;
+  /** Words, where the file has them apart. */
+  readonly words?: readonly string[];
 }
 
 /** Texts to answer, and rows of files that hold none. */

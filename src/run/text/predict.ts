@@ -23,6 +23,7 @@ import { fillMask } from './fill-mask.js';
 import { likeness } from './likeness.js';
 import { openTextRun, type TextRun } from './open-run.js';
 import { planText } from './plan.js';
+import { type PlacedWord, placedWords, wordsIn } from './words.js';
 import { writeTexts } from './written.js';
 
 /** How a model that writes is asked. */
@@ -62,26 +63,28 @@ function kindOf({ loaded }: TextRun): TextKind {
 /** Texts without labels in the shape of a data set; the labels in it are never looked at. */
 function unlabelled(kind: TextKind, asked: readonly Asked[], classes: readonly string[]) {
   const samples = asked.map((one) => {
-    const words = one.text.split(/\s+/u).filter(Boolean);
+    const words = wordsOf(one).map((word) => word.text);
     return { ...one, label: 0, labels: [], score: 0, words, tags: words.map(() => 0) };
   });
   return { kind, classes, train: samples, valid: [], test: [] } as unknown as AnyTextDataset;
 }
 
-/** Entities of a sentence with their words. */
-function entitiesIn(text: string, tags: readonly string[]) {
-  const words = text.split(/\s+/u).filter(Boolean);
-  return entitiesOf(tags).map(({ type, start, end }) => ({
-    type,
-    text: words.slice(start, end).join(' '),
-    start,
-    end,
-  }));
+/** Words of a text, as they were given or as they are found. */
+const wordsOf = ({ text, words }: Asked): PlacedWord[] =>
+  words ? placedWords(words) : wordsIn(text);
+
+/** Entities of a text, and where they stand in it. */
+function entitiesIn(asked: Asked, tags: readonly string[]) {
+  const words = wordsOf(asked);
+  return entitiesOf(tags).map((found) => {
+    const [start, end] = [words[found.start]!.start, words[found.end - 1]!.end];
+    return { type: found.type, text: asked.text.slice(start, end), start, end };
+  });
 }
 
 function answerOf(
   kind: TextKind,
-  { text }: Asked,
+  asked: Asked,
   row: Row,
   truth: unknown,
   labels: readonly string[],
@@ -97,7 +100,7 @@ function answerOf(
     const { places } = truth as TaggedTruth;
     const outside = Math.max(0, labels.indexOf('O'));
     const tags = tagsAt(row.data, places, outside).map((tag) => labels[tag]!);
-    return { entities: entitiesIn(text, tags) };
+    return { entities: entitiesIn(asked, tags) };
   }
   return { answers: topAnswers(probabilitiesOf({ logits: values, classes: width }), labels, top) };
 }

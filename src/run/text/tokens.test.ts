@@ -1,5 +1,6 @@
 /** Whole runs on toy texts whose answers are tokens: names, answers, and frozen trunks below such heads. */
 import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { toyTexts } from '../../../test/support/toy-texts.js';
 import type { Metrics } from '../../tasks/index.js';
@@ -14,6 +15,18 @@ test('token-classification: names are found in sentences that were never seen', 
   expect(run.summary.metrics.f1).toBeGreaterThan(0.9);
   const { predictions } = await predictRun(at('tags'), ['the ann met dan today']);
   expect(predictions[0]!.entities!.map((e) => e.text)).toEqual(['ann', 'dan']);
+  const [marked] = (await predictRun(at('tags'), ['the  bob left\ncleo today'])).predictions;
+  expect(marked!.entities).toEqual([
+    { type: 'PER', text: 'bob', start: 5, end: 8 },
+    { type: 'PER', text: 'cleo', start: 14, end: 18 },
+  ]);
+  const file = join(data, 'test.conll');
+  const [first] = (await predictRun(at('tags'), [file])).predictions;
+  expect(first).toMatchObject({
+    file: `${file}, text 1`,
+    text: expect.stringMatching(/^the .* today$/),
+  });
+  expect(first!.entities).toHaveLength(2);
   const again = await evaluateRun(at('tags'), data);
   expect(again.metrics.f1).toBeCloseTo(run.summary.metrics.f1!, 10);
 });
