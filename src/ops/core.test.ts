@@ -60,6 +60,20 @@ describe('matmul', () => {
     expect(dw!.shape).toEqual([3, 4]);
   });
 
+  test('the gradient of a tall weight is right for many rows too', async () => {
+    const [x, w, dy] = [
+      [1024, 2],
+      [5, 2],
+      [1024, 5],
+    ].map((s, i) => input(`i${i}`, 'float32', s));
+    const [dw] = vjp([matmul(x!, transpose(w!))], [dy!], [w!]);
+    const feeds = new Map([x!, w!, dy!].map((t) => [t, grown(t.shape)] as const));
+    const product = sum(mul(reshape(dy!, [1024, 5, 1]), reshape(x!, [1024, 1, 2])), { axes: 0 });
+    const [got, want] = await (await testEngine()).evaluate([dw!, product], feeds);
+    const tolerance = { rtol: 1e-4, atol: 1e-3 };
+    expectClose('dw', got!, { ...want!, data: toNumbers(want!) }, tolerance);
+  });
+
   test('heads moved once serve the product by them and by their transposes', async () => {
     const [q, k] = ['q', 'k'].map((name) => input(name, 'float32', [2, 5, 3, 4]));
     const heads = (x: Tensor) => transpose(x, [0, 2, 1, 3]);
