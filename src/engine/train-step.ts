@@ -16,18 +16,14 @@ import {
   type Tensor,
   toNumbers,
 } from '../graph/index.js';
-import { add, clip, div, minimum, mul, reshape, sqrt, sumSquare } from '../ops/index.js';
+import { add, reshape } from '../ops/index.js';
 import type { DeviceTensor } from '../runtime/index.js';
 import type { Engine } from './engine.js';
 import { locateNonFinite } from './non-finite.js';
 import type { Optimizer } from './optimizer.js';
+import { checkDistinct, checkState, type Named, type TrainState } from './train-state.js';
+import { type GradientLimits, type UpdateGraph, updateGraph } from './update-graph.js';
 import { StatefulProgram, Variables } from './variables.js';
-
-/** A placeholder with a name to save it under. */
-interface Named {
-  readonly name: string;
-  readonly tensor: Tensor;
-}
 
 /** A placeholder with its starting value. */
 export interface Variable extends Named {
@@ -61,8 +57,7 @@ export interface TrainStepOptions {
   readonly trace: (batch: Readonly<Record<string, Tensor>>, key: Tensor) => TracedLoss;
   /** One optimizer for all parameters, or one for each: equal instances share their scalars. */
   readonly optimizer: Optimizer | ((name: string, parameter: Tensor) => Optimizer);
-  /** Limits on the gradient of the whole window: global 2-norm, or absolute value of elements. */
-  readonly clip?: { readonly norm?: number; readonly value?: number };
+  readonly clip?: GradientLimits;
   /** Seed of the keys handed to `trace`; a 32-bit integer. Defaults to 0. */
   readonly seed?: number;
   /** Look for NaN and infinity after every backward pass and name the node that made the first. */
@@ -83,14 +78,6 @@ export interface StepResult {
   readonly metrics: Readonly<Record<string, HostTensor>>;
 }
 
-/** Everything that a run needs to go on bit for bit: see {@link TrainStep.save}. */
-export interface TrainState {
-  readonly step: number;
-  /** Batches seen; with the seed it determines every random number of the next one. */
-  readonly batches: number;
-  readonly tensors: Readonly<Record<string, HostTensor>>;
-}
-
 /** One batch, by placeholder name. */
 export type Batch = Readonly<Record<string, HostTensor>>;
 
@@ -107,6 +94,25 @@ async function readScalar(engine: Engine, tensor: DeviceTensor): Promise<number>
   return toNumbers(await engine.runtime.download(tensor))[0]!;
 }
 
+function checkOptions({ parameters, clip, seed = 0 }: TrainStepOptions): void {
+  if (parameters.length === 0) {
+    throw new ConfigError(
+      'TrainStep: there is no parameter to train. Unfreeze at least one, or run a program for inference instead.',
+    );
+  }
+  if (!Number.isInteger(seed) || seed !== (seed | 0)) {
+    throw new ConfigError(`TrainStep: the seed must be a 32-bit integer, got ${seed}.`);
+  }
+  for (const [limit, value] of Object.entries(clip ?? {})) {
+    if (value !== undefined && !(value > 0)) {
+      throw new ConfigError(`TrainStep: clip.${limit} must be a number > 0, got ${value}.`);
+    }
+  }
+}
+
+/** What a parameter's state is saved under. */
+const stateName = (parameter: string, key: string) => `optimizer:${parameter}:${key}`;
+
 /** A compiled, stateful training step. Not reentrant: await one call before the next. */
 export class TrainStep {
   readonly engine: Engine;
@@ -120,7 +126,7 @@ export class TrainStep {
   private readonly gradientInputs: readonly Tensor[];
   private readonly programs = new Map<string, Promise<GradientProgram>>();
   private update: StatefulProgram | undefined;
-  private updateScalars: (step: number) => Record<string, HostTensor> = () => ({});
+  private updateScalars: UpdateGraph['scalars'] = () => ({});
   private stepCount = 0;
   private batchCount = 0;
 
@@ -142,7 +148,7 @@ export class TrainStep {
     );
     this.state = parameters.flatMap((p, i) =>
       Object.entries(this.optimizers[i]!.state(p.tensor)).map(([key, type]) => {
-        const name = `optimizer:${p.name}:${key}`;
+        const name = stateName(p.name, key);
         return {
           name,
           tensor: input(`@${name}`, type.dtype, type.shape),
@@ -157,34 +163,10 @@ export class TrainStep {
    * @throws ConfigError when there is nothing to train or a name is used twice
    */
   static async create(engine: Engine, options: TrainStepOptions): Promise<TrainStep> {
-    const { parameters, buffers = [], seed = 0 } = options;
-    if (parameters.length === 0) {
-      throw new ConfigError(
-        'TrainStep: there is no parameter to train. Unfreeze at least one, or run a program for inference instead.',
-      );
-    }
-    if (!Number.isInteger(seed) || seed !== (seed | 0)) {
-      throw new ConfigError(`TrainStep: the seed must be a 32-bit integer, got ${seed}.`);
-    }
-    for (const [limit, value] of Object.entries(options.clip ?? {})) {
-      if (value !== undefined && !(value > 0)) {
-        throw new ConfigError(`TrainStep: clip.${limit} must be a number > 0, got ${value}.`);
-      }
-    }
+    checkOptions(options);
     const step = new TrainStep(engine, options);
-    const names = new Set<string>();
-    const owners = new Map<Tensor, string>();
-    for (const { name, tensor } of [...parameters, ...buffers, ...step.state]) {
-      if (names.has(name)) throw new ConfigError(`TrainStep: two variables are named '${name}'.`);
-      names.add(name);
-      const other = owners.get(tensor);
-      if (other !== undefined) {
-        throw new ConfigError(
-          `TrainStep: '${other}' and '${name}' are the same placeholder; list a shared parameter once.`,
-        );
-      }
-      owners.set(tensor, name);
-    }
+    checkDistinct(step.all());
+    const { parameters, buffers = [] } = options;
     for (const v of [...parameters, ...buffers]) await step.variables.create(v.tensor, v.value);
     for (const t of [...step.state.map((v) => v.tensor), ...step.gradientInputs]) {
       await step.variables.createZero(t);
@@ -254,28 +236,7 @@ export class TrainStep {
    */
   async load(state: TrainState): Promise<void> {
     const all = this.all();
-    const missing = all.filter((v) => !(v.name in state.tensors)).map((v) => v.name);
-    const known = new Set(all.map((v) => v.name));
-    const unexpected = Object.keys(state.tensors).filter((name) => !known.has(name));
-    if (missing.length || unexpected.length) {
-      throw new ConfigError(
-        `load: the state does not fit this step. Missing: ${missing.join(', ') || 'none'}. Unexpected: ${unexpected.join(', ') || 'none'}. Use the options that the state was saved with.`,
-        { missing, unexpected },
-      );
-    }
-    const misshapen = all.filter(
-      (v) => formatType(v.tensor) !== formatType(state.tensors[v.name]!),
-    );
-    if (misshapen.length) {
-      throw new ConfigError(
-        `load: ${misshapen.map((v) => `'${v.name}' is ${formatType(v.tensor)} here and ${formatType(state.tensors[v.name]!)} in the state`).join('; ')}.`,
-      );
-    }
-    for (const count of ['step', 'batches'] as const) {
-      if (!Number.isSafeInteger(state[count]) || state[count] < 0) {
-        throw new ConfigError(`load: ${count} must be a count, got ${state[count]}.`);
-      }
-    }
+    checkState(state, all);
     for (const v of all) await this.variables.write(v.tensor, state.tensors[v.name]!);
     this.stepCount = state.step;
     this.batchCount = state.batches;
@@ -339,65 +300,23 @@ export class TrainStep {
   }
 
   private async compileUpdate(): Promise<void> {
-    const { parameters, clip: limits = {} } = this.options;
-    const scale = input('@scale', 'float32', []);
-    const outputs: Record<string, Tensor> = {};
-    const gradients = this.gradientInputs.map((g) =>
-      limits.value === undefined ? g : clipValue(g, limits.value, scale),
-    );
-    const baseScale = limits.value === undefined ? scale : scalar(1);
-    let factor = baseScale;
-    if (limits.norm !== undefined) {
-      const squares = gradients.map((g) => sumSquare(g));
-      const norm = mul(sqrt(squares.reduce((a, b) => add(a, b))), baseScale);
-      // The constant of PyTorch's clip_grad_norm_.
-      factor = mul(factor, minimum(div(limits.norm, add(norm, 1e-6)), 1));
-      outputs.norm = norm;
-    }
-    const unique = [...new Set(this.optimizers)];
-    const scalars = unique.map((o, i) =>
-      Object.fromEntries(
-        Object.keys(o.scalars(1)).map((k) => [k, input(`@scalar:${i}:${k}`, 'float32', [])]),
-      ),
-    );
-    this.updateScalars = (step) => {
-      const feeds: Record<string, HostTensor> = {};
-      for (const [i, o] of unique.entries()) {
-        for (const [k, v] of Object.entries(o.scalars(step))) {
-          feeds[`@scalar:${i}:${k}`] = hostTensor('float32', [], [v]);
-        }
-      }
-      return feeds;
-    };
+    const { parameters, clip = {} } = this.options;
     const states = new Map(this.state.map((v) => [v.name, v.tensor] as const));
-    const updates = new Map<Tensor, Tensor>();
-    for (const [i, p] of parameters.entries()) {
-      const optimizer = this.optimizers[i]!;
-      const state = Object.fromEntries(
-        Object.keys(optimizer.state(p.tensor)).map((k) => [
-          k,
-          states.get(`optimizer:${p.name}:${k}`)!,
-        ]),
-      );
-      const result = optimizer.update({
-        parameter: p.tensor,
-        gradient: gradients[i]!,
-        gradientScale: factor,
-        state,
-        scalars: scalars[unique.indexOf(optimizer)]!,
-      });
-      updates.set(p.tensor, result.parameter);
-      for (const [k, t] of Object.entries(result.state)) updates.set(state[k]!, t);
-    }
+    const { outputs, updates, scalars } = updateGraph(
+      parameters.map(({ name, tensor }, i) => ({
+        parameter: tensor,
+        gradient: this.gradientInputs[i]!,
+        optimizer: this.optimizers[i]!,
+        stateOf: (key) => states.get(stateName(name, key))!,
+      })),
+      clip,
+    );
+    this.updateScalars = scalars;
     this.update = await StatefulProgram.compile(this.engine, this.variables, outputs, updates);
   }
 
   private async applyUpdate(scale: number): Promise<number | undefined> {
-    const feeds = {
-      ...this.updateScalars(this.stepCount + 1),
-      '@scale': hostTensor('float32', [], [scale]),
-    };
-    const results = await this.update!.run(feeds);
+    const results = await this.update!.run(this.updateScalars(this.stepCount + 1, scale));
     this.stepCount++;
     return results.norm && readScalar(this.engine, results.norm);
   }
@@ -435,8 +354,4 @@ export class TrainStep {
 
 function scalarLike(like: Tensor, value: number): Tensor {
   return reshape(scalar(value, like.dtype as DType), like.shape);
-}
-
-function clipValue(gradient: Tensor, limit: number, scale: Tensor): Tensor {
-  return clip(mul(gradient, scale), { min: -limit, max: limit });
 }
