@@ -2,7 +2,7 @@
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { ConfigError } from '../errors.js';
 import { hostTensor } from '../graph/index.js';
-import { type EncodedModel, type ModelValue, tensorProto } from './encode.js';
+import type { EncodedModel, ModelValue } from './encode.js';
 import {
   AttributeSchema,
   type Graph,
@@ -13,6 +13,7 @@ import {
   type ValueInfo,
   ValueInfoSchema,
 } from './proto/onnx_pb.js';
+import { tensorProto } from './proto-parts.js';
 
 /** AttributeProto.AttributeType of the IR specification. */
 const INT = 2;

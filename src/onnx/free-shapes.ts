@@ -1,7 +1,6 @@
 /** Shapes with free axes in them, as nodes that work them out when the model runs. */
 import { create } from '@bufbuild/protobuf';
 import { type HostTensor, hostTensor } from '../graph/index.js';
-import { tensorProto } from './encode.js';
 import { isFixed, type Length, nameOf } from './lengths.js';
 import {
   type Attribute,
@@ -10,6 +9,7 @@ import {
   NodeSchema,
   type Tensor as TensorProto,
 } from './proto/onnx_pb.js';
+import { tensorProto } from './proto-parts.js';
 
 /** Start of the names of all that is made here. */
 export const PREFIX = 'graft.free';

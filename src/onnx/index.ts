@@ -4,6 +4,7 @@ export * from './branches.js';
 export * from './encode.js';
 export * from './free-axes.js';
 export * from './free-batch.js';
+export type { ExternalData } from './graph-encoder.js';
 export * from './import/index.js';
 export type { Sizes } from './lengths.js';
 export * from './read.js';

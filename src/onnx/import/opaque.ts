@@ -12,9 +12,10 @@ import {
   type Tensor,
   type TensorType,
 } from '../../graph/index.js';
-import { OPSET, tensorProto, valueInfo } from '../encode.js';
+import { OPSET } from '../graph-encoder.js';
 import { subgraphsOf } from '../node-order.js';
 import { GraphSchema, ModelSchema, NodeSchema, ValueInfoSchema } from '../proto/onnx_pb.js';
+import { tensorProto, valueInfo } from '../proto-parts.js';
 import { normalDomain } from '../read.js';
 import { nativeNode } from './native.js';
 import { DEPRECATED, OP_VERSIONS } from './opsets.js';
