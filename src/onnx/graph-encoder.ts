@@ -68,6 +68,7 @@ export interface Shared {
   next: number;
 }
 
+/** Writes one graph or body; names of what was written already are shared with the caller. */
 export class GraphEncoder implements OnnxEmitter {
   readonly target: OnnxTarget;
   readonly channelBlock: number;

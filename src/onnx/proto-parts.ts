@@ -39,7 +39,7 @@ export function valueInfo(name: string, type: TensorType) {
 
 const utf8 = new TextEncoder();
 
-// AttributeProto.AttributeType of the IR specification.
+/** A named attribute; the numbers are AttributeProto.AttributeType of the IR specification. */
 export function attribute(name: string, attr: OnnxAttr): Attribute {
   if ('int' in attr) return create(AttributeSchema, { name, type: 2, i: BigInt(attr.int) });
   if ('ints' in attr)
