@@ -1,7 +1,8 @@
 /** Every architecture goes through whole runs of what it can do: it learns, answers, is exported, and serves as a base again. */
-import { beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { writeTinyTextBase } from '../../../test/support/tiny-text-base.js';
 import { csv, NAMES, opinions, pick, toyTexts, VERBS } from '../../../test/support/toy-texts.js';
+import { softwareVulkan, useSoftwareVulkan } from '../../../test/support/vulkan.js';
 import { exportRun, predictRun } from '../index.node.js';
 
 const { at, write, adapt } = toyTexts();
@@ -19,6 +20,15 @@ beforeAll(async () => {
     `${pick(NAMES, `g${i}`)} ${pick(VERBS, `h${i}`)}`,
     `the ${pick(NAMES, `g${i}`)}`,
   ]);
+  write('few opinions', {
+    'train.csv': csv('text,label', opinions(16, 'k')),
+    'valid.csv': csv('text,label', opinions(8, 'j')),
+  });
+  const pairs = Array.from({ length: 16 }, (_, i) => {
+    const name = pick(NAMES, `x${i}`);
+    return [`${name} saw`, `saw ${name}`];
+  });
+  write('few pairs', { 'train.csv': csv('source,target', pairs) });
   write('prompts', { 'train.csv': csv('prompt,completion', prompts) });
 });
 
@@ -61,6 +71,27 @@ describe('whole runs', () => {
     const made = { data: at('lines'), base: at(base), epochs: 1, maxLength: 32 };
     const { summary } = await adapt({ ...made, out: at(`${base}-lines`) });
     expect(summary.metrics.perplexity).toBeLessThan(400);
+  });
+});
+
+const driver = softwareVulkan();
+describe.skipIf(!driver.path)(`on webgpu${driver.path ? '' : `: ${driver.reason}`}`, () => {
+  const restore = useSoftwareVulkan();
+  afterAll(restore);
+
+  test.each([
+    ['roberta', 'few opinions'],
+    ['qwen2', 'few opinions'],
+    ['bart', 'few pairs'],
+    ['marian', 'few pairs'],
+  ])('%s learns what it learns on the CPU', async (base, data) => {
+    const made = { data: at(data), base: at(base), epochs: 1, maxLength: 16 };
+    const { summary: want } = await adapt({ ...made, out: at(`cpu-${base}`) });
+    const { summary: got } = await adapt({ ...made, device: 'webgpu', out: at(`gpu-${base}`) });
+    expect(Object.keys(got.metrics)).toEqual(Object.keys(want.metrics));
+    for (const [name, value] of Object.entries(want.metrics)) {
+      expect(got.metrics[name], name).toBeCloseTo(value, 3);
+    }
   });
 });
 
