@@ -10,6 +10,7 @@ export * from './classification.js';
 export * from './confusion.js';
 export * from './correlation.js';
 export * from './entities.js';
+export * from './guessing.js';
 export * from './multi-label.js';
 export * from './per-class.js';
 export * from './perplexity.js';

@@ -6,6 +6,7 @@ import { KeyedRandom } from '../util/index.js';
 import {
   accuracy,
   auroc,
+  betterThanGuessing,
   bootstrapInterval,
   classificationMetrics,
   confusionMatrix,
@@ -229,6 +230,31 @@ describe('the bootstrap', () => {
     expect(() => bootstrapInterval(accuracy, three, { random, replicates: 0 })).toThrow(
       /replicate/,
     );
+  });
+});
+
+describe('betterThanGuessing', () => {
+  const guesses = (seed: number, count: number, classes: number) =>
+    Array.from({ length: count }, (_, i) => KeyedRandom.of(seed).integer(i, classes));
+
+  test.each([2, 5])('of %i classes passes over most who guess', (classes) => {
+    const lucky = Array.from({ length: 200 }, (_, seed) => {
+      const [labels, said] = [guesses(seed, 100, classes), guesses(seed + 1000, 100, classes)];
+      const probabilities = new Float32Array(100 * classes);
+      for (const [i, c] of said.entries()) probabilities[i * classes + c] = 1;
+      const { matthews } = classificationMetrics({ classes, labels, probabilities });
+      return betterThanGuessing(matthews, 100);
+    });
+    expect(lucky.filter(Boolean).length).toBeLessThan(12);
+  });
+
+  test('sees who knows a little, from enough samples', () => {
+    // 60 % right of two even classes: a correlation of 0.2.
+    expect(betterThanGuessing(0.2, 50)).toBe(false);
+    expect(betterThanGuessing(0.2, 200)).toBe(true);
+    expect(betterThanGuessing(0, 1e9)).toBe(false);
+    expect(betterThanGuessing(-0.5, 1000)).toBe(false);
+    expect(() => betterThanGuessing(1, 0)).toThrow(/number of samples >= 1, got 0/);
   });
 });
 

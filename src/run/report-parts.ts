@@ -12,7 +12,7 @@ import { type ReportData, readMetricsLog } from '../train/index.node.js';
 import { KeyedRandom } from '../util/index.js';
 import type { ClassPredictions } from './predictions.js';
 import type { RunFolder, RunRecord } from './run-folder.js';
-import { primaryOf } from './summary.js';
+import { controlWarning, primaryOf } from './summary.js';
 
 /** Chance that the interval of the accuracy covers the truth. */
 const LEVEL = 0.95;
@@ -59,6 +59,7 @@ function comparisonOf(record: RunRecord): Partial<Pick<ReportData, 'comparison'>
   const { metric, better } = primaryOf(record);
   const [transfer, scratch] = [result?.metrics[metric], control?.metrics[metric]];
   if (transfer === undefined || scratch === undefined) return {};
+  const note = controlWarning(record);
   return {
     comparison: {
       metric,
@@ -66,6 +67,7 @@ function comparisonOf(record: RunRecord): Partial<Pick<ReportData, 'comparison'>
       transfer: [transfer],
       scratch: [scratch],
       budget: `${choices.epochs} epochs of ${data.train} ${data.unit ?? 'pictures'}, one seed`,
+      ...(note ? { note } : {}),
     },
   };
 }

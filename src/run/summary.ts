@@ -1,7 +1,8 @@
 /** The end of a run in one object, and in words. */
 import { relative } from 'node:path';
+import { betterThanGuessing } from '../metrics/index.js';
 import type { Metrics } from '../tasks/index.js';
-import type { RunFolder, RunRecord } from './run-folder.js';
+import type { RunFolder, RunRecord, RunResult } from './run-folder.js';
 
 /** What `graft fit --json` ends with. */
 export interface RunSummary {
@@ -16,7 +17,12 @@ export interface RunSummary {
   readonly seconds: number;
   readonly parameters: { readonly total: number; readonly trainable: number };
   /** The control's scores, and what the transfer gained over it. */
-  readonly control?: { readonly metrics: Metrics; readonly seconds: number };
+  readonly control?: {
+    readonly metrics: Metrics;
+    readonly seconds: number;
+    /** Of a classifier; false: it learned nothing, and the gain is one over guesses. */
+    readonly betterThanGuessing?: boolean;
+  };
   readonly transferGain?: number;
   readonly out: string;
 }
@@ -40,10 +46,29 @@ export function summaryOf(
     epochs: result?.epochs ?? at?.epochs ?? 0,
     seconds: Math.round((result?.seconds ?? 0) * 100) / 100,
     parameters: result?.parameters ?? { total: 0, trainable: 0 },
-    ...(control ? { control: { metrics: control.metrics, seconds: control.seconds } } : {}),
+    ...(control ? { control: controlSummary(control) } : {}),
     ...(gain === null ? {} : { transferGain: gain }),
     out: folder.path,
   };
+}
+
+function controlSummary(control: RunResult): NonNullable<RunSummary['control']> {
+  const { metrics, seconds } = control;
+  const learned = hasLearned(control);
+  return { metrics, seconds, ...(learned === null ? {} : { betterThanGuessing: learned }) };
+}
+
+/** Whether a classifier's answers are better than guesses; null for models of other tasks. */
+function hasLearned({ metrics, test, valid }: RunResult): boolean | null {
+  const samples = (test ?? valid)?.samples ?? 0;
+  if (metrics.matthews === undefined || samples === 0) return null;
+  return betterThanGuessing(metrics.matthews, samples);
+}
+
+/** What is to be said of a control that learned nothing; null of others. */
+export function controlWarning({ control }: RunRecord): string | null {
+  if (!control || hasLearned(control) !== false) return null;
+  return 'The control learned nothing: its answers are no better than guesses, and the gain is one over guesses. It may need more passes than the base does.';
 }
 
 /** The score that counts in a run. */
@@ -111,6 +136,8 @@ export function formatRun(folder: RunFolder, record: RunRecord): string {
     lines.push(
       `from scratch, same budget: ${formatScore(metric, control!.metrics[metric]!)}; transfer gain ${gain >= 0 ? '+' : ''}${size}: ${verdict} (one seed)`,
     );
+    const warning = controlWarning(record);
+    if (warning) lines.push(warning);
   }
   if (data.skipped.length > 0) {
     const n = data.skipped.length;

@@ -1,10 +1,16 @@
 /** Whole runs on toy texts with classes: they learn, go on where they stopped, are read back. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { resultOf } from '../../../test/support/cli.js';
 import { csv, NAMES, opinions, pick, toyTexts } from '../../../test/support/toy-texts.js';
-import { evaluateRun, type FitOptions, predictRun, type RunListener } from '../index.node.js';
+import {
+  evaluateRun,
+  type FitOptions,
+  predictRun,
+  type RunListener,
+  reportRun,
+} from '../index.node.js';
 
 const { at, write, adapt } = toyTexts();
 
@@ -95,6 +101,23 @@ describe('text-classification', () => {
       code: 'too-long',
     });
   });
+});
+
+test('a control that learned nothing is told of', async () => {
+  const made = { data: at('opinions'), base: at('bert'), control: true };
+  const bad = await adapt({ ...made, epochs: 1, batch: 96, out: at('hasty') });
+  expect(bad.summary.control!.betterThanGuessing).toBe(false);
+  expect(bad.text).toContain('The control learned nothing');
+  expect(readFileSync(join(at('hasty'), 'report.html'), 'utf8')).toContain(
+    'no better than guesses',
+  );
+  const file = join(at('hasty'), 'run.json');
+  const record = JSON.parse(readFileSync(file, 'utf8'));
+  record.control.metrics.matthews = 0.9;
+  writeFileSync(file, JSON.stringify(record));
+  expect(readFileSync(await reportRun(at('hasty')), 'utf8')).not.toContain(
+    'no better than guesses',
+  );
 });
 
 test('text-classification of pairs: the second text is read', async () => {

@@ -178,6 +178,13 @@ describe('the verdict on the base', () => {
     expect(text).toContain(`verdict ${kind}`);
   });
 
+  test('a note stands beside it', () => {
+    expect(said({ note: 'Learned <nothing>.' })).toContain(
+      '<strong>Learned &lt;nothing&gt;.</strong>',
+    );
+    expect(said({})).not.toContain('Learned');
+  });
+
   test('every dot lies on its track, also when all are one', () => {
     for (const change of [{}, { transfer: [0.5, 0.5], scratch: [0.5, 0.5] }]) {
       const places = [...said(change).matchAll(/left:([\d.]+)%/g)].map((m) => Number(m[1]));

@@ -82,6 +82,8 @@ export interface ReportComparison {
   readonly scratch: readonly number[];
   /** What was held equal, such as `5 epochs of 244 pictures`. */
   readonly budget: string;
+  /** What a reader of the comparison must know. */
+  readonly note?: string;
 }
 
 /** Results by class. */

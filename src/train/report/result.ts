@@ -109,7 +109,7 @@ function comparisonCard(c: ReportComparison): Html {
     <strong>${metric(mean(values))}</strong>`;
   return html`<div class="card verdict ${kind}">
     <h3>${head} <span class="soft" style="font-weight:400">${labelOf(c.metric)}</span></h3>
-    <p class="soft small" style="margin:0">${text} The same budget on both sides: <span class="name">${c.budget}</span>.</p>
+    <p class="soft small" style="margin:0">${text} The same budget on both sides: <span class="name">${c.budget}</span>.${c.note && html` <strong>${c.note}</strong>`}</p>
     <div class="dots">
       ${row('with the base', 'transfer', c.transfer)}
       ${row('from scratch', 'scratch', c.scratch)}
