@@ -9,6 +9,8 @@ export interface TextSet {
   /** Below the folder with data. */
   readonly folder: string;
   readonly metric: 'accuracy' | 'f1';
+  /** Texts that are scored, of sets with classes. */
+  readonly tested?: number;
   /** Other choices of the runs: tokens, passes. */
   readonly options: Readonly<Record<string, string | number>>;
   /** Peak rate of fine-tuning. */
@@ -29,6 +31,7 @@ export const TEXT_SETS: readonly TextSet[] = [
     name: 'trec',
     folder: 'trec/coarse',
     metric: 'accuracy',
+    tested: 500,
     options: { epochs: 4, 'max-length': 64 },
     lr: 1e-4,
     scratchLr: 5e-4,
@@ -38,6 +41,7 @@ export const TEXT_SETS: readonly TextSet[] = [
     name: 'sms',
     folder: 'sms_spam',
     metric: 'f1',
+    tested: 516,
     options: { epochs: 2, 'max-length': 64 },
     lr: 1e-4,
     scratchLr: 5e-4,
@@ -46,6 +50,7 @@ export const TEXT_SETS: readonly TextSet[] = [
     name: 'mr',
     folder: 'mr',
     metric: 'accuracy',
+    tested: 1066,
     options: { epochs: 2, 'max-length': 64, batch: 32 },
     lr: 1e-4,
     scratchLr: 1e-4,
@@ -64,6 +69,7 @@ export const TEXT_SETS: readonly TextSet[] = [
     name: 'ag',
     folder: 'ag_news',
     metric: 'accuracy',
+    tested: 760,
     options: { epochs: 2, 'max-length': 64, batch: 32 },
     lr: 1e-4,
     scratchLr: 5e-4,
@@ -72,6 +78,7 @@ export const TEXT_SETS: readonly TextSet[] = [
     name: 'amazon',
     folder: 'amazon_multidomain/kitchen',
     metric: 'accuracy',
+    tested: 395,
     options: { epochs: 2, 'max-length': 128 },
     lr: 1e-4,
     scratchLr: 2e-4,

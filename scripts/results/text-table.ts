@@ -1,5 +1,5 @@
 /** From runs on texts to rows, and to the table of docs/results.md. */
-import { type TransferGain, transferGain } from '../../src/metrics/index.js';
+import { betterThanGuessing, type TransferGain, transferGain } from '../../src/metrics/index.js';
 import { ROUGES } from './abstracts.js';
 import type { Cell } from './cells.js';
 import type { CurvePoint } from './text-curves.js';
@@ -34,7 +34,16 @@ function shown(cells: readonly Cell[], set: TextSet): string {
   const values = of(cells, set);
   const few =
     cells.length < SEEDS.length ? `, ${cells.length} seed${cells.length > 1 ? 's' : ''}` : '';
-  return `${cells.length > 1 ? spreadOf(values) : values[0]!.toFixed(3)}${few}`;
+  return `${cells.length > 1 ? spreadOf(values) : values[0]!.toFixed(3)}${few}${guessing(cells, set)}`;
+}
+
+/** How many of the models do no better than guesses. */
+function guessing(cells: readonly Cell[], { tested }: TextSet): string {
+  if (tested === undefined) return '';
+  const guess = ({ metrics: { matthews } }: Cell) =>
+    matthews !== undefined && !betterThanGuessing(matthews, tested);
+  const count = cells.filter(guess).length;
+  return count > 0 ? `, ${count} learned nothing` : '';
 }
 
 /** A row of `--json`; peer and ratio are null without a control. */

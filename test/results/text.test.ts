@@ -52,6 +52,12 @@ describe('rows of sets', () => {
     expect(textRow(few)).toMatchObject({ peer: null, ratio: null, spread: null });
   });
 
+  test('models that do no better than guesses are counted', () => {
+    const scratch = [0.5, 0.04, 0].map((matthews) => cell({ accuracy: 0.5, matthews }));
+    const [, , row] = lines(textMarkdown([{ ...whole, scratch }]));
+    expect(row).toContain('0.500 ± 0.000, 2 learned nothing');
+  });
+
   test('a single seed on one side leaves the noise unknown', () => {
     const row = textRow({ ...whole, scratch: whole.scratch.slice(0, 1) });
     expect(row.spread).toBeNull();
