@@ -81,7 +81,7 @@ export const TEXT_SETS: readonly TextSet[] = [
     tested: 395,
     options: { epochs: 2, 'max-length': 128 },
     lr: 1e-4,
-    scratchLr: 2e-4,
+    scratchLr: 1e-4,
   },
 ];
 
