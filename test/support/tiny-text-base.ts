@@ -96,11 +96,13 @@ export async function writeTinyTextBase(
   modelType = 'bert',
 ): Promise<string> {
   const { raw, head: headName, bytes } = TINY[modelType]!;
+  const masks = headName === 'masked-lm';
+  const specialTokens = ['<pad>', '</s>', ...(masks ? ['<mask>'] : [])];
   const json = bytes
-    ? trainBpe(texts, { vocabularySize: 320, specialTokens: ['<pad>', '</s>', '<mask>'] })
+    ? trainBpe(texts, { vocabularySize: 320, specialTokens })
     : trainWordPiece(texts, { vocabularySize: 200 });
   const names = bytes
-    ? { pad_token: '<pad>', eos_token: '</s>', mask_token: '<mask>' }
+    ? { pad_token: '<pad>', eos_token: '</s>', ...(masks ? { mask_token: '<mask>' } : {}) }
     : {
         pad_token: '[PAD]',
         unk_token: '[UNK]',
