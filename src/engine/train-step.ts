@@ -57,6 +57,7 @@ export interface TrainStepOptions {
   readonly trace: (batch: Readonly<Record<string, Tensor>>, key: Tensor) => TracedLoss;
   /** One optimizer for all parameters, or one for each: equal instances share their scalars. */
   readonly optimizer: Optimizer | ((name: string, parameter: Tensor) => Optimizer);
+  /** Limits on the gradient of the whole window. None by default. */
   readonly clip?: GradientLimits;
   /** Seed of the keys handed to `trace`; a 32-bit integer. Defaults to 0. */
   readonly seed?: number;
