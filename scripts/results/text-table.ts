@@ -5,6 +5,7 @@ import type { Cell } from './cells.js';
 import type { CurvePoint } from './text-curves.js';
 import { SEEDS, type TextSet } from './text-sets.js';
 import type { SummaryResult } from './text-summaries.js';
+import type { WayResult } from './text-ways.js';
 import { deviation, mean, type ResultRow, signed, spreadOf, VERDICTS } from './vision-table.js';
 
 /** All runs of a set with one base. */
@@ -138,6 +139,28 @@ export function summaryMarkdown({ lead, cells, tuned, scratch }: SummaryResult):
   ];
   return [['scitldr', ...ROUGES, 'seeds', 's'], new Array<string>(6).fill('---'), ...lines]
     .map((row) => `| ${row.join(' | ')} |`)
+    .join('\n');
+}
+
+/** Ways of tuning for people, each against plain fine-tuning. */
+export function waysMarkdown(ways: readonly WayResult[]): string {
+  const lines = ways.map(({ set, name, cells, plain }) => {
+    const gain = plain ? transferGain(of(cells, set), of(plain, set)) : null;
+    return [
+      `${set.name}, ${name}`,
+      set.metric,
+      shown(cells, set),
+      gain ? signed(gain.gain) : MISSING,
+      gain ? VERDICTS[gain.verdict] : MISSING,
+      seconds(cells),
+    ];
+  });
+  return [
+    ['way', 'metric', 'reached', 'gain over plain', 'it', 's'],
+    new Array<string>(6).fill('---'),
+    ...lines,
+  ]
+    .map((cells) => `| ${cells.join(' | ')} |`)
     .join('\n');
 }
 

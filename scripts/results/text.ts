@@ -28,7 +28,9 @@ import {
   type TextComparison,
   textMarkdown,
   textRow,
+  waysMarkdown,
 } from './text-table.js';
+import { runWays, WAYS } from './text-ways.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const { values: options } = parseArgs({
@@ -139,7 +141,7 @@ async function compare(
 }
 
 const asked = ({ name }: { readonly name: string }) => name.includes(options.only.toLowerCase());
-const names = [...TEXT_SETS, ...CURVES, { name: SUMMARIES }].map((s) => s.name);
+const names = [...TEXT_SETS, ...CURVES, { name: SUMMARIES }, { name: WAYS }].map((s) => s.name);
 if (!names.some((name) => asked({ name }))) {
   throw new Error(`--only ${options.only}: there are ${names.join(', ')}.`);
 }
@@ -160,15 +162,20 @@ const summaries = await runSummaries(
   { ...context, run: asked({ name: SUMMARIES }) },
   options.encoder ? resolve(options.encoder) : null,
 );
+const ways = options.encoder
+  ? await runWays(resolve(options.encoder), { ...context, run: asked({ name: WAYS }) })
+  : [];
 const others = [
   ...(points.length ? [curveMarkdown(points)] : []),
   ...(summaries ? [summaryMarkdown(summaries)] : []),
+  ...(ways.length > 1 ? [waysMarkdown(ways)] : []),
 ];
 if (options.write) {
   const cells = [
     ...all.flatMap(({ tuned, frozen, scratch }) => [...tuned, ...frozen, ...scratch]),
     ...points.flatMap(({ transfer, scratch }) => [...transfer, ...scratch]),
     ...(summaries ? [...summaries.cells, ...summaries.tuned, ...summaries.scratch] : []),
+    ...ways.flatMap((way) => way.cells),
   ];
   const threads = [...new Set(cells.map((cell) => cell.threads))].sort().join(' or ');
   const missing = TEXT_SETS.filter((set) => !all.some((c) => c.set.name === set.name));
