@@ -9,7 +9,8 @@ import type { Weights } from '../nn/index.js';
 import type { Row } from '../tasks/index.js';
 import { hashBytes, hashText, KeyedRandom } from '../util/index.js';
 import { collect, FEATURES, Forward } from './forward.js';
-import { LiveFeatures, readsTokens } from './live-features.js';
+import { KeptTokens, keepsTokens } from './kept-tokens.js';
+import { LiveFeatures, tokenWidth } from './live-features.js';
 import { type BatchStream, type ReadOptions, rowsOf, rowView, type StreamBatch } from './stream.js';
 
 /** Keeps features between runs. */
@@ -56,7 +57,11 @@ export async function featureStream(
   options: FeatureOptions,
 ): Promise<BatchStream> {
   const { engine, model, weights, isHead, structure, seed, store, progress, signal } = options;
-  if (await readsTokens(stream, model)) return LiveFeatures.create(stream, options);
+  const width = await tokenWidth(stream, model);
+  if (width !== null) {
+    const kind = keepsTokens(stream, width) ? KeptTokens : LiveFeatures;
+    return kind.create(stream, options);
+  }
   const identity = `${structure}|${stream.fingerprint}|${trunkFingerprint(model, weights, isHead)}`;
   const key = [0, 1, 2, 3].map((i) => hashText(`${i}${identity}`).toString(16).padStart(8, '0'));
   const name = key.join('');

@@ -1,6 +1,6 @@
 /**
- * What a frozen trunk computes for heads that answer for each token: as many rows as the batch has tokens, and
- * targets that may differ from pass to pass, such as masked words. So it is computed for each batch and not kept.
+ * What a frozen trunk computes for heads that answer for each token, computed for each batch: where words are masked
+ * anew in every pass, or where there are too many to keep.
  */
 import type { Engine } from '../engine/index.js';
 import { inputName } from '../graph/index.js';
@@ -10,13 +10,14 @@ import type { DeviceTensor } from '../runtime/index.js';
 import { FEATURES, Forward, placeholders, tracePart } from './forward.js';
 import type { BatchStream, ReadOptions, StreamBatch } from './stream.js';
 
-/** Whether a trunk gives each token of these batches a row of its own. */
-export async function readsTokens(stream: BatchStream, model: Network): Promise<boolean> {
-  if (!stream.ofTokens) return false;
+/** Width of the rows that a trunk gives the tokens of these batches; null where it gives a text one row. */
+export async function tokenWidth(stream: BatchStream, model: Network): Promise<number | null> {
+  if (!stream.ofTokens) return null;
   for await (const { feeds } of stream.read({ epoch: 0, training: false })) {
-    return tracePart(model, 'trunk', placeholders(feeds)).shape.length > 2;
+    const { shape } = tracePart(model, 'trunk', placeholders(feeds));
+    return shape.length > 2 ? shape[2]! : null;
   }
-  return false;
+  return null;
 }
 
 /** What {@link LiveFeatures} works with. */

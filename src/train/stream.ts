@@ -38,6 +38,8 @@ export interface BatchStream<T = unknown> {
   readonly trainingIds?: TrainingIds | undefined;
   /** Batches hold tokens, in numbers that differ. */
   readonly ofTokens?: boolean;
+  /** Tokens of each sample, where what the model reads of a sample is the same in every pass. */
+  readonly steadyTokens?: Int32Array | undefined;
   read(options: ReadOptions): AsyncIterable<StreamBatch>;
   /**
    * What the loss reads beside the model's output (targets and weights), for samples chosen by

@@ -96,6 +96,12 @@ export class TextStream<S extends TextSample, T> implements BatchStream<T> {
     return fittedBuckets([...lengths, longest], { count, maxLength });
   }
 
+  /** Lengths of the samples; undefined where words are masked or left out anew in every pass. */
+  get steadyTokens(): Int32Array | undefined {
+    const { task, vary } = this.options;
+    return vary || task.head === 'masked-lm' ? undefined : this.lengths;
+  }
+
   /**
    * Ids of all batches, found when they are first asked for, as evaluation never does; undefined where a pass may
    * hold others than the samples do.
@@ -122,7 +128,7 @@ export class TextStream<S extends TextSample, T> implements BatchStream<T> {
   labelFeeds(indices: readonly number[], _training: boolean) {
     const { task } = this.options;
     const rows = indices.map((i): TextRow => this.options.items[i] ?? null);
-    // Only heads on whole texts run on kept features, and their targets know nothing of places.
+    // Asked for features of whole texts alone, and their targets know nothing of places.
     return task.targets(rows, this.place(rows, 0));
   }
 
