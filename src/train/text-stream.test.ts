@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { createTokenizer, trainWordPiece } from '../data/index.js';
 import { TEXT_INPUTS } from '../models/index.js';
-import { singleLabelClassification, type TextItem } from '../tasks/index.js';
+import { singleLabelClassification, type TextItem, textToText } from '../tasks/index.js';
 import type { KeyedRandom } from '../util/index.js';
 import { TextStream } from './text-stream.js';
 
@@ -123,5 +123,51 @@ describe('a stream of texts', () => {
     const { targets, weights } = stream.labelFeeds([1, -1], false);
     expect([...targets!.data]).toEqual([0, 1, 0, 0]);
     expect([...weights!.data]).toEqual([1, 0]);
+  });
+});
+
+describe('a stream of sources and targets', () => {
+  const translate = textToText({ name: 'translation', decoderStart: 0, endToken: 3 });
+  const pairs = Array.from({ length: 400 }, (_, i) => ({
+    id: `${i}`,
+    source: Array.from({ length: 1 + ((i * 7) % 30) }, (__, k) => words[(i + k) % 6]).join(' '),
+    target: Array.from({ length: 1 + ((i * 11) % 26) }, (__, k) => words[(i + k) % 6]).join(' '),
+  }));
+  const items = pairs.map((sample) => translate.item(sample, tools));
+  const stream = new TextStream({
+    task: translate,
+    samples: pairs,
+    items,
+    batchSize: 8,
+    padToken: 0,
+    inputs: [TEXT_INPUTS.ids, TEXT_INPUTS.mask],
+    maxTokens: 40,
+    seed: 3,
+    fingerprint: 'toy',
+  });
+
+  test.each([
+    [true, 13],
+    [false, 7],
+  ])('pads both sides to few sizes (training: %s)', async (training, most) => {
+    const sizes = new Set<string>();
+    for (const epoch of [0, 1, 2]) {
+      const seen: number[] = [];
+      for await (const { feeds, indices } of stream.read({ epoch, training })) {
+        const [ids, targets] = [feeds[TEXT_INPUTS.ids]!, feeds.targets!];
+        sizes.add(`${ids.shape}|${targets.shape}`);
+        expect(targets.shape).toEqual(feeds[TEXT_INPUTS.decoderIds]!.shape);
+        for (const [row, sample] of indices.entries()) {
+          const weights = Array.from(feeds.weights!.data, Number);
+          const tokens = targets.shape[1]!;
+          const counted = weights.slice(row * tokens, (row + 1) * tokens);
+          const length = sample < 0 ? 0 : items[sample]!.labels.length;
+          expect(counted.reduce((a, b) => a + b, 0)).toBe(length);
+          if (sample >= 0) seen.push(sample);
+        }
+      }
+      expect(seen.sort((a, b) => a - b)).toEqual([...pairs.keys()]);
+    }
+    expect(sizes.size).toBeLessThanOrEqual(most);
   });
 });

@@ -1,19 +1,12 @@
 /** Texts as the flow of batches that the loop reads: of like lengths, padded to few lengths. */
-import { bucketLength, fittedBuckets, lengthBatches, type TextSample } from '../data/index.js';
+import { bucketLength, type TextSample } from '../data/index.js';
 import { ConfigError } from '../errors.js';
 import { TEXT_INPUTS } from '../models/index.js';
 import type { TextItem, TextPlace, TextRow, TextTask } from '../tasks/index.js';
 import { KeyedRandom } from '../util/index.js';
 import type { TrainingIds } from './moving-rows.js';
 import type { BatchStream, ReadOptions, StreamBatch } from './stream.js';
-
-/**
- * Lengths to pad to. In batches of 16 ten of them add, in %: SST 12, TREC 9, AG news 6, MR 11, CoNLL-2003 18, reviews
- * of books 3; eight 16, 14, 8, 14, 23 and 3. Each takes a program: 0.4 s and memory of its own. A finished
- * model packs its weights once for each, so evaluation has fewer.
- */
-const TRAINING_LENGTHS = 10;
-const EVALUATION_LENGTHS = 4;
+import { type SizedBatch, TextSizes } from './text-sizes.js';
 
 /** What a stream of texts is made of. */
 export interface TextStreamOptions<S extends TextSample, T> {
@@ -34,6 +27,8 @@ export interface TextStreamOptions<S extends TextSample, T> {
   readonly fingerprint: string;
 }
 
+type PaddedSize = Omit<SizedBatch, 'indices'>;
+
 /** A {@link BatchStream} of texts in memory. */
 export class TextStream<S extends TextSample, T> implements BatchStream<T> {
   readonly samples: number;
@@ -45,9 +40,8 @@ export class TextStream<S extends TextSample, T> implements BatchStream<T> {
   readonly ids: readonly string[];
   private readonly options: TextStreamOptions<S, T>;
   private readonly lengths: Int32Array;
+  private readonly sizes: TextSizes;
   private known: TrainingIds | undefined;
-  /** Lengths to pad to, in training and in evaluation. */
-  private readonly buckets: { readonly training: number[]; readonly evaluation: number[] };
 
   constructor(options: TextStreamOptions<S, T>) {
     const { task, samples, items } = options;
@@ -61,10 +55,7 @@ export class TextStream<S extends TextSample, T> implements BatchStream<T> {
     this.ids = samples.map((sample) => sample.id);
     this.fingerprint = options.fingerprint;
     this.lengths = Int32Array.from(items, ({ ids }) => ids.length);
-    this.buckets = {
-      training: this.fitted(true, TRAINING_LENGTHS),
-      evaluation: this.fitted(false, EVALUATION_LENGTHS),
-    };
+    this.sizes = TextSizes.of(items, options);
   }
 
   /** Tokens that did not fit, in all, and the number of texts that they are missing from. */
@@ -74,26 +65,9 @@ export class TextStream<S extends TextSample, T> implements BatchStream<T> {
   }
 
   async *read({ epoch, from = 0, training }: ReadOptions): AsyncGenerator<StreamBatch> {
-    const { seed, batchSize, maxTokens } = this.options;
-    const random = KeyedRandom.of(seed);
-    const buckets = training ? this.buckets.training : this.buckets.evaluation;
-    const order = { batchSize, random, epoch, training, maxLength: maxTokens, buckets };
-    for (const { indices, length } of lengthBatches(this.lengths, order).slice(from)) {
-      // A short last batch is filled up, so that it needs no program of its own.
-      const filled = Array.from({ length: batchSize }, (_, i) => indices[i] ?? -1);
-      yield this.batch(filled, length, training ? epoch : null);
+    for (const batch of this.sizes.batches({ epoch, training }).slice(from)) {
+      yield this.batch(batch, training ? epoch : null);
     }
-  }
-
-  /** Lengths that suit the batches of the first pass; the longest text fits in any. */
-  private fitted(training: boolean, count: number): number[] {
-    const { batchSize, seed, maxTokens: maxLength } = this.options;
-    const random = KeyedRandom.of(seed);
-    const longest = this.lengths.reduce((a, b) => Math.max(a, b), 1);
-    const buckets = Array.from({ length: longest }, (_, i) => i + 1);
-    const order = { batchSize, random, epoch: 0, training, maxLength, buckets };
-    const lengths = lengthBatches(this.lengths, order).map(({ length }) => length);
-    return fittedBuckets([...lengths, longest], { count, maxLength });
   }
 
   /** Lengths of the samples; undefined where words are masked or left out anew in every pass. */
@@ -118,10 +92,10 @@ export class TextStream<S extends TextSample, T> implements BatchStream<T> {
     const { task, items, padToken } = this.options;
     const found = new Set([padToken]);
     for (const item of items) {
-      const batch = task.inputs([item], this.place([item], item.ids.length));
+      const batch = task.inputs([item], this.place(this.alone(item)));
       for (const id of batch[TEXT_INPUTS.ids]!.data) found.add(Number(id));
     }
-    const { feeds: example } = this.batch([0], items[0]!.ids.length, null);
+    const { feeds: example } = this.batch({ indices: [0], ...this.alone(items[0]!) }, null);
     return { name: TEXT_INPUTS.ids, ids: Int32Array.from(found).sort(), example };
   }
 
@@ -129,35 +103,37 @@ export class TextStream<S extends TextSample, T> implements BatchStream<T> {
     const { task } = this.options;
     const rows = indices.map((i): TextRow => this.options.items[i] ?? null);
     // Asked for features of whole texts alone, and their targets know nothing of places.
-    return task.targets(rows, this.place(rows, 0));
+    return task.targets(rows, this.place({ tokens: 0, decoderTokens: 0 }));
   }
 
   /** @param epoch the pass of training; null in evaluation */
-  private batch(indices: readonly number[], length: number, epoch: number | null): StreamBatch {
-    const { task, items, samples, vary, maxTokens, seed } = this.options;
+  private batch({ indices, ...size }: SizedBatch, epoch: number | null): StreamBatch {
+    const { task, items, samples, vary, batchSize, maxTokens, seed } = this.options;
+    // A short last batch is filled up, so that it needs no program of its own.
+    const filled = Array.from({ length: batchSize }, (_, i) => indices[i] ?? -1);
     const random =
       epoch === null
         ? null
-        : (row: number) => KeyedRandom.of(seed).fold('text').fold(epoch).fold(indices[row]!);
-    const rows = indices.map((i, row): TextRow => {
+        : (row: number) => KeyedRandom.of(seed).fold('text').fold(epoch).fold(filled[row]!);
+    const rows = filled.map((i, row): TextRow => {
       if (i < 0) return null;
       return random && vary ? vary(samples[i]!, random(row)) : items[i]!;
     });
     // What was varied may have become longer.
     const longest = rows.reduce((n, row) => Math.max(n, row?.ids.length ?? 0), 0);
-    const tokens = longest > length ? bucketLength(longest, maxTokens) : length;
-    const place = { ...this.place(rows, tokens), random };
-    return { feeds: { ...task.inputs(rows, place), ...task.targets(rows, place) }, indices };
+    const tokens = longest > size.tokens ? bucketLength(longest, maxTokens) : size.tokens;
+    const place = { ...this.place({ ...size, tokens }), random };
+    const feeds = { ...task.inputs(rows, place), ...task.targets(rows, place) };
+    return { feeds, indices: filled };
   }
 
-  private place(rows: readonly TextRow[], tokens: number): TextPlace {
-    const decoder = rows.reduce((n, row) => Math.max(n, row?.decoderIds?.length ?? 0), 0);
-    return {
-      tokens,
-      decoderTokens: decoder > 0 ? bucketLength(decoder) : 0,
-      padToken: this.options.padToken,
-      inputs: this.options.inputs,
-      random: null,
-    };
+  /** The size of a batch of this item alone. */
+  private alone({ ids, decoderIds }: TextItem): PaddedSize {
+    return { tokens: ids.length, decoderTokens: decoderIds?.length ?? 0 };
+  }
+
+  private place(size: PaddedSize): TextPlace {
+    const { padToken, inputs } = this.options;
+    return { ...size, padToken, inputs, random: null };
   }
 }
