@@ -254,6 +254,9 @@ export class BertEncoder extends TextTrunk {
   }
 }
 
+/** The pooler's tensors, which only classifiers of whole texts read; checkpoints of other heads often hold them. */
+export const POOLER = /(?:^|\.)pooler\./;
+
 /** Paths of parameters by role. */
 export const BERT_ROLES = {
   norm: /\.LayerNorm\./,

@@ -11,7 +11,7 @@ import {
 } from '../nn/index.js';
 import { add, tanh } from '../ops/index.js';
 import { type BertConfig, parseBert, requireTied, writeBert } from './bert-config.js';
-import { BERT_ROLES, BertEncoder, type Pooler } from './bert-encoder.js';
+import { BERT_ROLES, BertEncoder, POOLER, type Pooler } from './bert-encoder.js';
 import { defineTextModel } from './define-text-model.js';
 import {
   headedTextModel,
@@ -171,6 +171,7 @@ export default defineTextModel<BertConfig>({
     },
   },
   ignored: /position_ids$|^cls\.predictions\.decoder\./,
+  spare: POOLER,
   vocabulary: /\.word_embeddings\.weight$|^cls\.predictions\.bias$/,
   roles: BERT_ROLES,
   source: {

@@ -73,6 +73,8 @@ export interface TextModelDefinition<C extends TextConfig = TextConfig> {
   readonly absent?: Readonly<Record<string, string | null>>;
   /** Tensors of a checkpoint that the model has no use for: counters, copies of tied tables. */
   readonly ignored?: RegExp;
+  /** Parts of the trunk that only some heads have, so that others leave them out: a pooler. */
+  readonly spare?: RegExp;
   /** Parameters with one row (or element) a token of the vocabulary. */
   readonly vocabulary: RegExp;
   /** Paths of parameters by role, heads left out. */

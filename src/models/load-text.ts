@@ -1,12 +1,14 @@
 /** From the files of a checkpoint to a text model with a head and its weights. */
 import { ConfigError } from '../errors.js';
-import { sameShape, type TensorType } from '../graph/index.js';
+import type { TensorType } from '../graph/index.js';
 import type { TensorSource } from '../io/index.js';
 import { initialize, type Weights } from '../nn/index.js';
 import type { CheckpointFiles } from './checkpoint.js';
 import type { RawConfig } from './define-model.js';
 import type { HeadDefinition, TextConfig, TextModelDefinition } from './define-text-model.js';
-import { readMatched, requireMatch, type WeightsMatch } from './match-weights.js';
+import { matchText } from './match-text.js';
+import { readMatched, requireMatch } from './match-weights.js';
+import { requireUnquantized } from './quantized.js';
 import type { TextHead, TextModel } from './text-model.js';
 import { loadTextDefinition } from './text-registry.js';
 
@@ -37,58 +39,6 @@ export interface LoadTextOptions {
   readonly seed?: number;
   /** Other fields of `config.json`, such as a rate of dropout. */
   readonly overrides?: RawConfig;
-}
-
-/** Legacy names of layer norms, from before transformers 1.0. */
-const LEGACY: readonly (readonly [RegExp, string])[] = [
-  [/\bgamma$/, 'weight'],
-  [/\bbeta$/, 'bias'],
-];
-
-/** Names that wrappers for parallel training and compilation put first. */
-const WRAPPER = /^(?:module\.|_orig_mod\.)+/;
-
-/** The parameter that a tensor of a checkpoint is; null when it is none. */
-function pathOf(
-  name: string,
-  { prefix, renames = [] }: TextModelDefinition,
-  expected: ReadonlyMap<string, TensorType>,
-): string | null {
-  let bare = name.replace(WRAPPER, '');
-  for (const [from, to] of [...LEGACY, ...renames]) bare = bare.replace(from, to);
-  const inner = bare.startsWith(`${prefix}.`) ? bare.slice(prefix.length + 1) : null;
-  const candidates = [bare, `${prefix}.${bare}`, ...(inner === null ? [] : [inner])];
-  return candidates.find((c) => expected.has(c)) ?? null;
-}
-
-/** Sets the tensors of a checkpoint against the parameters of a model. */
-function matchText(
-  definition: TextModelDefinition,
-  types: ReadonlyMap<string, TensorType>,
-  expected: ReadonlyMap<string, TensorType>,
-  outputs: RegExp | undefined,
-): WeightsMatch & { readonly unused: string[] } {
-  const sources = new Map<string, string>();
-  const misshapen: string[] = [];
-  const unused: string[] = [];
-  const moves: WeightsMatch['moves'][number][] = [];
-  for (const [source, type] of types) {
-    const path = pathOf(source, definition, expected);
-    if (path === null) {
-      if (!definition.ignored?.test(source)) unused.push(source);
-      continue;
-    }
-    const want = expected.get(path)!;
-    if (sameShape(want.shape, type.shape)) {
-      sources.set(path, source);
-      moves.push({ source, ours: [path], theirs: source, rule: { theirs: source, ours: path } });
-    } else if (!outputs?.test(path)) {
-      sources.set(path, source);
-      misshapen.push(`${source} is [${type.shape}], expected [${want.shape}]`);
-    }
-  }
-  const missing = [...expected.keys()].filter((path) => !sources.has(path));
-  return { scheme: 'huggingface', moves, sources, missing, unexpected: [], misshapen, unused };
 }
 
 /**
@@ -123,7 +73,7 @@ async function readText(
 ): Promise<Pick<LoadedTextModel, 'weights' | 'untrained' | 'unused'>> {
   const { definition, head, model } = described;
   const expected = typesOf(model);
-  const match = matchText(definition, source.types, expected, head.outputs);
+  const match = matchText(definition, head, source.types, expected);
   const isHead = (path: string) => head.parameters?.test(path) ?? false;
   const lacking = match.missing.filter(isHead);
   const absent = new Map(
@@ -152,8 +102,9 @@ async function readText(
 
 /**
  * Loads a text model from `config.json` and its weights, with the head that is asked for.
- * @throws ConfigError when the architecture or the head is unknown, or the configuration is wrong
- * @throws WeightsError when the weights do not fit; parameters of the head that are missing, or were made
+ * @throws ConfigError when the architecture or the head is unknown, the configuration is wrong, or says that
+ * the weights are quantised
+ * @throws WeightsError when the weights do not fit or are no floating-point numbers; parameters of the head that are missing, or were made
  * for other labels, are drawn at random instead
  */
 export async function loadTextModel(
@@ -169,6 +120,7 @@ export async function loadTextModel(
     );
   }
   const definition = await loadTextDefinition(raw.model_type);
+  requireUnquantized(raw, files.name);
   const head = headOf(definition, headName);
   const parsed = definition.parse({ ...raw, ...overrides });
   const config: TextConfig = {

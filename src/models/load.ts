@@ -9,6 +9,7 @@ import type { ImageClassifier } from './image-classifier.js';
 import { matchWeights, readMatched, requireMatch, type WeightsMatch } from './match-weights.js';
 import { forChannels, type ImagePreprocess } from './preprocess.js';
 import { parsePreprocessor, parsePretrainedCfg } from './preprocess-parse.js';
+import { requireUnquantized } from './quantized.js';
 import { findVariant, loadDefinition } from './registry.js';
 
 /** A model, ready for use. */
@@ -91,6 +92,7 @@ function defaultsOf(definition: ModelDefinition, config: ImageConfig): ImagePrep
 
 async function describe(files: CheckpointFiles, variant: string | undefined): Promise<Described> {
   const raw = await files.json('config.json');
+  if (raw) requireUnquantized(raw, files.name);
   const modelType = raw?.model_type;
   if (raw && (modelType === undefined || modelType === 'timm_wrapper') && raw.architecture) {
     return describeTimm(raw);

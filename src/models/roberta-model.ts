@@ -11,7 +11,7 @@ import {
 } from '../nn/index.js';
 import { add, cast, cumsum, gelu, mul, notEqual, tanh } from '../ops/index.js';
 import { type BertConfig, parseBert, requireTied, writeBert } from './bert-config.js';
-import { BERT_ROLES, BertEncoder, type BertEncoderOptions } from './bert-encoder.js';
+import { BERT_ROLES, BertEncoder, type BertEncoderOptions, POOLER } from './bert-encoder.js';
 import type { TextModelDefinition } from './define-text-model.js';
 import {
   headedTextModel,
@@ -186,6 +186,7 @@ export function robertaDefinition(
       },
     },
     ignored: /position_ids$|^lm_head\.decoder\./,
+    spare: POOLER,
     vocabulary: /\.word_embeddings\.weight$|^lm_head\.bias$/,
     roles: BERT_ROLES,
     source,
