@@ -1,5 +1,5 @@
 /** The configuration that BART and Marian share. */
-import { ConfigFields } from './config-fields.js';
+import { ConfigFields, type FieldAliases } from './config-fields.js';
 import type { RawConfig } from './define-model.js';
 import type { TextConfig } from './define-text-model.js';
 import { HIDDEN_ACTS, type HiddenAct } from './hidden-act.js';
@@ -54,9 +54,16 @@ function parseSide(fields: ConfigFields, side: 'encoder' | 'decoder', width: num
   };
 }
 
+/** Names of other architectures' fields that transformers takes as well: for the encoder, not for the decoder. */
+const ALIASES: FieldAliases = {
+  d_model: 'hidden_size',
+  encoder_attention_heads: 'num_attention_heads',
+  encoder_layers: 'num_hidden_layers',
+};
+
 /** Reads `config.json`. @throws ConfigError naming what does not fit */
 export function parseBart(modelType: string, raw: RawConfig, defaults: BartDefaults): BartConfig {
-  const fields = new ConfigFields(modelType, raw);
+  const fields = new ConfigFields(modelType, raw, ALIASES);
   const hiddenSize = fields.integer('d_model', 1024);
   const positions = fields.integer('max_position_embeddings', 1024);
   const encoder = parseSide(fields, 'encoder', hiddenSize);

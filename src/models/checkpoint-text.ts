@@ -31,6 +31,12 @@ const NOT_CARRIED: ReadonlySet<string> = new Set([
   // Written in the older form, which all releases read; one a layer, which may be fewer now.
   'rope_parameters',
   'layer_types',
+  // Other names of fields that are written under the architecture's own (`ConfigFields`).
+  'hidden_size',
+  'num_attention_heads',
+  'num_hidden_layers',
+  'max_position_embeddings',
+  'head_dim',
   'dtype',
   'quantization_config',
   // Names code that comes with the base.

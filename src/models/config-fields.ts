@@ -13,15 +13,26 @@ export interface NumberRange {
   readonly max?: number;
 }
 
+/**
+ * Names that stand for an architecture's own names of fields, by the latter: transformers' `attribute_map`, by
+ * which it reads `hidden_size` for GPT-2's `n_embd`.
+ */
+export type FieldAliases = Readonly<Record<string, string>>;
+
 /** Typed access to the fields of one configuration. A field that is absent or null has its default. */
 export class ConfigFields {
   private readonly modelType: string;
   private readonly raw: RawConfig;
+  private readonly aliases: FieldAliases;
 
-  /** @param modelType for messages */
-  constructor(modelType: string, raw: RawConfig) {
+  /**
+   * @param modelType for messages
+   * @param aliases other names under which a field may stand; under both it must say the same
+   */
+  constructor(modelType: string, raw: RawConfig, aliases: FieldAliases = {}) {
     this.modelType = modelType;
     this.raw = raw;
+    this.aliases = aliases;
   }
 
   /** True when the field is there and not null. */
@@ -118,15 +129,31 @@ export class ConfigFields {
 
   /** Refuses a field's value. @param expected what may stand there */
   fail(field: string, expected: string): never {
-    const value = this.raw[field];
+    const alias = this.aliases[field];
+    const given = alias && this.own(field) === undefined && this.has(field) ? alias : field;
+    const value = this.raw[given];
     const text = JSON.stringify(value)?.slice(0, 80);
     throw new ConfigError(
-      `config.json of a ${this.modelType}: '${field}' must be ${expected}, got ${text}.`,
-      { modelType: this.modelType, field, value },
+      `config.json of a ${this.modelType}: '${given}' must be ${expected}, got ${text}.`,
+      { modelType: this.modelType, field: given, value },
     );
   }
 
   private value(field: string): unknown {
+    const value = this.own(field);
+    const alias = this.aliases[field];
+    const other = alias && this.own(alias);
+    if (other === undefined) return value;
+    if (value !== undefined && JSON.stringify(value) !== JSON.stringify(other)) {
+      this.fail(
+        field,
+        `the same as '${alias}', another name of it, which is ${JSON.stringify(other)?.slice(0, 80)}`,
+      );
+    }
+    return other;
+  }
+
+  private own(field: string): unknown {
     // Own properties only: a file must not reach Object.prototype.
     return Object.hasOwn(this.raw, field) ? (this.raw[field] ?? undefined) : undefined;
   }

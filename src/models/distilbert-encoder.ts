@@ -11,7 +11,7 @@ import {
   paddingBias,
 } from '../nn/index.js';
 import { add, embedding, slice } from '../ops/index.js';
-import { ConfigFields } from './config-fields.js';
+import { ConfigFields, type FieldAliases } from './config-fields.js';
 import type { RawConfig } from './define-model.js';
 import type { TextConfig } from './define-text-model.js';
 import { TextTrunk } from './headed-text-model.js';
@@ -40,9 +40,16 @@ export interface DistilBertConfig extends TextConfig {
   readonly tiedEmbeddings: boolean;
 }
 
+/** Names of other architectures' fields that transformers takes as well. */
+const ALIASES: FieldAliases = {
+  dim: 'hidden_size',
+  n_heads: 'num_attention_heads',
+  n_layers: 'num_hidden_layers',
+};
+
 /** Reads `config.json`. @throws ConfigError naming what does not fit */
 export function parseDistilBert(raw: RawConfig): DistilBertConfig {
-  const fields = new ConfigFields('distilbert', raw);
+  const fields = new ConfigFields('distilbert', raw, ALIASES);
   const hiddenSize = fields.integer('dim', 768);
   const heads = fields.integer('n_heads', 12);
   if (hiddenSize % heads !== 0) {

@@ -13,7 +13,7 @@ import {
   zerosInit,
 } from '../nn/index.js';
 import { add, embedding, matmul, slice, split } from '../ops/index.js';
-import { ConfigFields } from './config-fields.js';
+import { ConfigFields, type FieldAliases } from './config-fields.js';
 import type { RawConfig } from './define-model.js';
 import type { TextConfig } from './define-text-model.js';
 import { TextTrunk } from './headed-text-model.js';
@@ -44,9 +44,17 @@ export interface Gpt2Config extends TextConfig {
   readonly tiedEmbeddings: boolean;
 }
 
+/** Names of other architectures' fields that transformers takes as well. */
+const ALIASES: FieldAliases = {
+  n_embd: 'hidden_size',
+  n_head: 'num_attention_heads',
+  n_layer: 'num_hidden_layers',
+  n_positions: 'max_position_embeddings',
+};
+
 /** Reads `config.json`. @throws ConfigError naming what does not fit */
 export function parseGpt2(raw: RawConfig): Gpt2Config {
-  const fields = new ConfigFields('gpt2', raw);
+  const fields = new ConfigFields('gpt2', raw, ALIASES);
   const hiddenSize = fields.integer('n_embd', 768);
   const heads = fields.integer('n_head', 12);
   if (hiddenSize % heads !== 0) {

@@ -2,7 +2,7 @@
 import type { Tensor } from '../graph/index.js';
 import { type Context, Embedding, Module, normalInit, Parameter } from '../nn/index.js';
 import { mul } from '../ops/index.js';
-import { ConfigFields } from './config-fields.js';
+import { ConfigFields, type FieldAliases } from './config-fields.js';
 import type { RawConfig } from './define-model.js';
 import { defineTextModel, type TextModelDefinition } from './define-text-model.js';
 import { EncoderDecoder, sourceBias, wordLogits } from './encoder-decoder.js';
@@ -23,9 +23,17 @@ export interface T5Defaults {
 
 const FEED_FORWARDS = HIDDEN_ACTS.flatMap((act) => [act, `gated-${act}`]);
 
+/** Names of other architectures' fields that transformers takes as well. */
+const ALIASES: FieldAliases = {
+  d_model: 'hidden_size',
+  num_heads: 'num_attention_heads',
+  num_layers: 'num_hidden_layers',
+  d_kv: 'head_dim',
+};
+
 /** Reads `config.json`. @throws ConfigError naming what does not fit */
 export function parseT5(modelType: string, raw: RawConfig, defaults: T5Defaults): T5Config {
-  const fields = new ConfigFields(modelType, raw);
+  const fields = new ConfigFields(modelType, raw, ALIASES);
   const layers = fields.integer('num_layers', defaults.layers, { max: MAX_LAYERS });
   const feedForward = fields.choice('feed_forward_proj', FEED_FORWARDS, defaults.feedForward);
   const gated = feedForward.startsWith('gated-');
