@@ -95,7 +95,7 @@ describe('T5', () => {
   test.each([
     [{ relative_attention_num_buckets: 2 }, /relative_attention_num_buckets/],
     [{ relative_attention_max_distance: 16 }, /more than half of the 32 buckets/],
-    [{ feed_forward_proj: 'gated-tanh' }, /feed_forward_proj/],
+    [{ feed_forward_proj: 'gated-prelu' }, /feed_forward_proj/],
   ])('refuses %o', (raw, reason) => {
     expect(() => t5.parse(raw)).toThrow(ConfigError);
     expect(() => t5.parse(raw)).toThrow(reason);

@@ -10,7 +10,7 @@ const REFUSED: readonly (readonly [modelType: string, raw: RawConfig, field: str
   ['bert', { add_cross_attention: true }, 'add_cross_attention'],
   ['bert', { position_embedding_type: 'relative_key' }, 'position_embedding_type'],
   ['bert', { hidden_size: 10, num_attention_heads: 4 }, 'num_attention_heads'],
-  ['bert', { hidden_act: 'mish' }, 'hidden_act'],
+  ['bert', { hidden_act: 'prelu' }, 'hidden_act'],
   ['roberta', { max_position_embeddings: 2 }, 'max_position_embeddings'],
   ['xlm-roberta', { is_decoder: true }, 'is_decoder'],
   ['distilbert', { dim: 10, n_heads: 4 }, 'n_heads'],
