@@ -15,6 +15,8 @@ export interface TextItem {
   readonly decoderIds?: Int32Array;
   /** What the loss reads; its meaning is the task's. */
   readonly labels: Int32Array | Float32Array;
+  /** Words with tags: position of the first token of each word; -1 for words without any. */
+  readonly places?: Int32Array;
   /** Tokens that did not fit and were left out. */
   readonly truncated: number;
 }

@@ -211,6 +211,39 @@ test('words that were cut off are read as outside, and cost a tagger its score',
   expect(task.score({ rows: [row], truth: [truth] }).recall).toBe(0);
 });
 
+describe('a word without a token keeps its place among the others, and is read as outside', () => {
+  const tags = ['O', 'B-PER', 'B-LOC'];
+  const task = tokenClassification(tags);
+  // All of them are cleaned away or are spaces to a WordPiece tokenizer.
+  const empty = ['\u200b', '\u00ad', '\ufe0f', '\u00a0', '\u2028'];
+  /** The places, and the score of a model that is right about every token. */
+  const read = (words: string[], labels: number[], maxTokens = 32) => {
+    const sample = { id: '1', words, tags: labels };
+    const item = task.item(sample, { tokenizer, maxTokens });
+    const truth = task.truth(sample, item);
+    const data = Float32Array.from(item.labels, (label) => Math.max(0, label));
+    return {
+      places: [...truth.places],
+      ...task.score({ rows: [{ shape: [data.length], data }], truth: [truth] }),
+    };
+  };
+  test.each(empty.map((c) => [c.charCodeAt(0).toString(16), c]))('U+%s', (_, none) => {
+    const { wordIds } = tokenizer.encodeWords(['ann', none, 'met', 'dan']);
+    const [met, dan] = [wordIds.indexOf(2), wordIds.indexOf(3)];
+    expect(read(['ann', none, 'met', 'dan'], [1, 0, 0, 2])).toMatchObject({
+      places: [1, -1, met, dan],
+      f1: 1,
+      accuracy: 1,
+    });
+    expect(read([none, 'ann'], [0, 1]).places).toEqual([-1, 1]);
+    expect(read(['ann', 'dan', none], [1, 2, 0])).toMatchObject({ f1: 1, accuracy: 1 });
+    // What is cut off at the end is missing there, not in the middle.
+    const cut = read(['ann', none, 'met', 'dan'], [1, 0, 0, 2], met + 2);
+    expect(cut.places).toEqual([1, -1, met, -1]);
+    expect(cut).toMatchObject({ precision: 1, recall: 0.5 });
+  });
+});
+
 test('masking: a share of the words, by its recipe, the same for one key, none of the special ones', () => {
   const special = new Set([0, 1, 2, 3, 4]);
   const task = maskedLanguageModeling({ maskToken: 4, vocabularySize: 60, specialTokens: special });

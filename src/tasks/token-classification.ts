@@ -9,14 +9,17 @@ import { maskOf, type TextItem, type TextRow, type TextTask, tokenInputs } from 
 export interface TaggedTruth {
   /** One a word. */
   readonly tags: readonly number[];
-  /** Position of the first token of each word; -1 for words that were cut off. */
+  /** Position of the first token of each word; -1 for words that were cut off or have no token. */
   readonly places: Int32Array;
 }
 
 /** Label of tokens that are no first token of a word. */
 const IGNORED = -1;
 
-/** Position of the first token of each of `words` words; -1 where none is left of it. */
+/**
+ * Position of the first token of each of `words` words; -1 where none is left of it, and for a word that the
+ * tokenizer makes nothing of, such as a lone zero-width space.
+ */
 export function wordPlaces(wordIds: readonly (number | null)[], words: number): Int32Array {
   const places = new Int32Array(words).fill(-1);
   for (const [at, word] of wordIds.entries()) {
@@ -25,7 +28,7 @@ export function wordPlaces(wordIds: readonly (number | null)[], words: number): 
   return places;
 }
 
-/** Tags of the words of a sentence; words that were cut off have that of `outside`. */
+/** Tags of the words of a sentence; words without a token have that of `outside`. */
 export function tagsAt(
   predicted: ArrayLike<number>,
   places: Int32Array,
@@ -53,10 +56,9 @@ export function tokenClassification(
     item: ({ words, tags: labels }, { tokenizer, maxTokens }): TextItem => {
       const { ids, wordIds, truncated } = tokenizer.encodeWords(words, { maxLength: maxTokens });
       const own = new Int32Array(ids.length).fill(IGNORED);
-      for (const [word, at] of wordPlaces(wordIds, words.length).entries()) {
-        if (at >= 0) own[at] = labels[word]!;
-      }
-      return { ids: Int32Array.from(ids), typeIds: null, labels: own, truncated };
+      const places = wordPlaces(wordIds, words.length);
+      for (const [word, at] of places.entries()) if (at >= 0) own[at] = labels[word]!;
+      return { ids: Int32Array.from(ids), typeIds: null, labels: own, places, truncated };
     },
     inputs: tokenInputs,
     targets: (rows: readonly TextRow[], { tokens }) => {
@@ -80,12 +82,7 @@ export function tokenClassification(
       weight: sum(weights!),
     }),
     keep: (logits) => cast(argmax(logits, -1), 'float32'),
-    truth: ({ tags: labels, words }, { labels: own }) => {
-      const places = new Int32Array(words.length).fill(-1);
-      let word = 0;
-      for (const [at, label] of own.entries()) if (label !== IGNORED) places[word++] = at;
-      return { tags: labels, places };
-    },
+    truth: ({ tags: labels }, { places }) => ({ tags: labels, places: places! }),
     score: ({ rows, truth }) => {
       const names = (indices: readonly number[]) => indices.map((i) => tags[i]!);
       const right = truth.map(({ tags: labels }) => names(labels));
