@@ -1,8 +1,14 @@
 /** Text generation by a decoder: a completion after each prompt. */
-import type { TextPairSample } from '../data/index.js';
+import type { TextPairSample, Tokenizer } from '../data/index.js';
 import { hostTensor } from '../graph/index.js';
 import { type WordLossOptions, wordLoss } from './language-modeling.js';
-import { type TextItem, type TextRow, type TextTask, tokenInputs } from './text-task.js';
+import {
+  leadingTokens,
+  type TextItem,
+  type TextRow,
+  type TextTask,
+  tokenInputs,
+} from './text-task.js';
 import type { TargetTruth } from './text-to-text.js';
 
 /** What the task is told. */
@@ -13,10 +19,27 @@ export interface PromptedTextOptions extends WordLossOptions {
   readonly prefix?: string | undefined;
 }
 
+/** A prompt as a decoder reads it. */
+export interface PromptIds {
+  /** Special tokens that stand before every text. */
+  readonly lead: readonly number[];
+  /** The prefix and the text itself. */
+  readonly text: readonly number[];
+}
+
+/** What a decoder reads of a prompt, in training and afterwards. */
+export function promptIds(tokenizer: Tokenizer, text: string, prefix = ''): PromptIds {
+  return {
+    lead: leadingTokens(tokenizer),
+    text: tokenizer.ids(prefix + text, { addSpecialTokens: false }),
+  };
+}
+
 /** What is done with a text that does not fit: its prompt is cut at the front, as what comes last matters most. */
-function fitted(prompt: readonly number[], completion: readonly number[], most: number) {
-  const kept = completion.slice(0, Math.max(1, most - 1));
-  return [prompt.slice(Math.max(0, prompt.length + kept.length - most)), kept] as const;
+function fitted({ lead, text }: PromptIds, completion: readonly number[], most: number) {
+  const room = most - lead.length;
+  const kept = completion.slice(0, Math.max(1, room - 1));
+  return [[...lead, ...text.slice(Math.max(0, text.length + kept.length - room))], kept] as const;
 }
 
 /**
@@ -35,14 +58,15 @@ export function promptedText({
     score: ({ rows }) => score({ rows, truth: rows.map(() => null) }),
     head: 'causal-lm',
     item: ({ source, target }, { tokenizer, maxTokens }): TextItem => {
-      const ids = (text: string) => tokenizer.ids(text, { addSpecialTokens: false });
-      const all = [ids(prefix + source), [...ids(target), endToken]] as const;
-      const [prompt, completion] = fitted(all[0], all[1], maxTokens);
+      const asked = promptIds(tokenizer, source, prefix);
+      const answer = [...tokenizer.ids(target, { addSpecialTokens: false }), endToken];
+      const [prompt, completion] = fitted(asked, answer, maxTokens);
+      const all = asked.lead.length + asked.text.length + answer.length;
       return {
         ids: Int32Array.from([...prompt, ...completion]),
         typeIds: null,
         labels: Int32Array.of(prompt.length),
-        truncated: all[0].length + all[1].length - prompt.length - completion.length,
+        truncated: all - prompt.length - completion.length,
       };
     },
     truth: ({ target, references }) => ({ references: references ?? [target] }),

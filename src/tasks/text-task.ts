@@ -135,6 +135,15 @@ export function encodeTexts(
 }
 
 /**
+ * The special tokens that a tokenizer puts before a text, such as Llama's `<s>`: what a decoder has always read
+ * first. What it puts behind a text ends it, and is no part of a prompt.
+ */
+export function leadingTokens(tokenizer: Tokenizer): readonly number[] {
+  const { ids, sequenceIds } = tokenizer.encode('a');
+  return ids.slice(0, Math.max(0, sequenceIds.indexOf(0)));
+}
+
+/**
  * A special token that a task needs.
  * @throws ConfigError naming it when the tokenizer has none
  */

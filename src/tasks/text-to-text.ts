@@ -3,7 +3,14 @@ import type { TextPairSample } from '../data/index.js';
 import { hostTensor } from '../graph/index.js';
 import { TEXT_INPUTS } from '../models/index.js';
 import { type WordLossOptions, wordLoss } from './language-modeling.js';
-import { encodeTexts, laid, maskOf, type TextTask, tokenInputs } from './text-task.js';
+import {
+  encodeTexts,
+  laid,
+  maskOf,
+  type TextTask,
+  type TextTools,
+  tokenInputs,
+} from './text-task.js';
 
 /** What a task from text to text is told. */
 export interface TextToTextOptions extends WordLossOptions {
@@ -19,6 +26,15 @@ export interface TextToTextOptions extends WordLossOptions {
 /** What a target is: its text, and all that would be right. */
 export interface TargetTruth {
   readonly references: readonly string[];
+}
+
+/** What the encoder reads of a source, in training and afterwards. */
+export function sourceItem(
+  tools: TextTools,
+  text: string,
+  prefix = '',
+): ReturnType<typeof encodeTexts> {
+  return encodeTexts(tools, prefix + text);
 }
 
 /**
@@ -46,7 +62,7 @@ export function textToText({
       const decoderIds = new Int32Array(ended.length);
       decoderIds.set(ended.subarray(0, -1), 1);
       decoderIds[0] = decoderStart;
-      return { ...encodeTexts(tools, prefix + source), typeIds: null, decoderIds, labels: ended };
+      return { ...sourceItem(tools, source, prefix), typeIds: null, decoderIds, labels: ended };
     },
     truth: ({ target, references }) => ({ references: references ?? [target] }),
     inputs: (rows, place) => ({

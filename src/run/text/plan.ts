@@ -12,6 +12,7 @@ import { ConfigError } from '../../errors.js';
 import type { LoadTextOptions } from '../../models/index.js';
 import {
   causalLanguageModeling,
+  leadingTokens,
   maskedLanguageModeling,
   multiLabelClassification,
   promptedText,
@@ -71,12 +72,15 @@ function blocksOf(
   texts: readonly PlainText[],
   tokenizer: Tokenizer,
   length: number,
-  wrap: { readonly before: readonly number[]; readonly after: readonly number[] },
+  wrap: Omit<LanguageTask, 'task'>,
   part: string,
 ): TokenBlock[] {
   const room = length - wrap.before.length - wrap.after.length;
   const end = documentEnd(tokenizer);
-  const documents = texts.map(({ text }) => tokenizer.ids(text, { addSpecialTokens: false }));
+  const documents = texts.map(({ text }) => [
+    ...wrap.lead,
+    ...tokenizer.ids(text, { addSpecialTokens: false }),
+  ]);
   return [...packBlocks(documents, { length: room, end })].map(({ ids, weights }, i) => {
     // What fills the last block is no text.
     const own = ids.subarray(0, weights.filter((w) => w > 0).length);
@@ -87,9 +91,10 @@ function blocksOf(
   });
 }
 
-/** The task of a language model, and what stands around each block of text. */
+/** The task of a language model, what stands before each document, and what around each block of text. */
 export interface LanguageTask {
   readonly task: TextTask<TokenBlock, null>;
+  readonly lead: readonly number[];
   readonly before: readonly number[];
   readonly after: readonly number[];
 }
@@ -100,8 +105,10 @@ export function languageTask(
   { definition, tokenizer, config }: TextBase,
 ): LanguageTask {
   const chosen = objective ?? (definition.kind === 'decoder' ? 'clm' : 'mlm');
-  if (chosen === 'clm')
-    return { task: causalLanguageModeling({ labelSmoothing }), before: [], after: [] };
+  if (chosen === 'clm') {
+    const lead = leadingTokens(tokenizer);
+    return { task: causalLanguageModeling({ labelSmoothing }), lead, before: [], after: [] };
+  }
   const { cls, sep } = tokenizer.special;
   const task = maskedLanguageModeling({
     maskToken: specialToken(tokenizer, 'mask'),
@@ -111,6 +118,7 @@ export function languageTask(
   });
   return {
     task,
+    lead: [],
     before: cls === undefined ? [] : [cls],
     after: sep === undefined ? [] : [sep],
   };

@@ -1,5 +1,5 @@
 /** Language modelling from a file that is read piece by piece. */
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { testEngine } from '../../../test/support/engine.js';
@@ -86,3 +86,29 @@ test.each(['gpt2', 'bert'])(
     }
   },
 );
+
+test('what a tokenizer puts before a text stands before every document', async () => {
+  const folder = await writeTinyTextBase(join(root, 'llama'), lines, 'llama');
+  const place = join(folder, 'tokenizer.json');
+  const template = {
+    type: 'TemplateProcessing',
+    single: [{ SpecialToken: { id: '<pad>', type_id: 0 } }, { Sequence: { id: 'A', type_id: 0 } }],
+    special_tokens: { '<pad>': { id: '<pad>', ids: [0], tokens: ['<pad>'] } },
+  };
+  const tokenizer = JSON.parse(readFileSync(place, 'utf8'));
+  writeFileSync(place, JSON.stringify({ ...tokenizer, post_processor: template }));
+  const { opened, workload } = await open('llama');
+  const { train, close } = await workload.streams();
+  try {
+    const ids: number[] = [];
+    for await (const { feeds, indices } of train.read({ epoch: 0, training: false })) {
+      const rows = indices.filter((i) => i >= 0).length;
+      ids.push(...(feeds.input_ids!.data as Int32Array).subarray(0, rows * 16));
+    }
+    const whole = lines.flatMap((line) => [...opened.tokenizer.ids(line), 1]);
+    expect(whole[0]).toBe(0);
+    expect(ids).toEqual(whole.slice(0, ids.length));
+  } finally {
+    await close();
+  }
+});

@@ -50,10 +50,11 @@ export async function openStreamedWorkload(
   { engine, listener, signal }: Pick<WorkloadContext, 'engine' | 'listener' | 'signal'>,
 ): Promise<Workload> {
   const { tokenizer, config, definition } = base;
+  const language = languageTask(choices, base);
   const texts = await tokenizedTexts(
     choices.data,
     tokenizer,
-    documentEnd(tokenizer),
+    { lead: language.lead, end: documentEnd(tokenizer) },
     (done, total) => {
       signal?.throwIfAborted();
       listener({ type: 'data', done, total });
@@ -61,7 +62,6 @@ export async function openStreamedWorkload(
   );
   const maxTokens = tokenLimit(base, choices.maxLength);
   checkFits({ kind: 'plain', task: 'language-modeling' }, choices);
-  const language = languageTask(choices, base);
   const layout = { ...language, tokens: maxTokens };
   const blocks = Math.floor(texts.tokens / roomOf(layout));
   const held = validBlocks(blocks, choices);

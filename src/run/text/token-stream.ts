@@ -24,8 +24,14 @@ export interface TokenizedTexts {
   readonly fingerprint: string;
 }
 
+/** Special tokens around each document. */
+export interface DocumentMarks {
+  readonly lead: readonly number[];
+  readonly end: number;
+}
+
 /**
- * Writes the tokens of all texts at `path`, each document with `end` behind it, into a file of the system's
+ * Writes the tokens of all texts at `path`, each document between its marks, into a file of the system's
  * temporary folder. It is found again as long as texts (by name, size and time of change) and tokenizer are the same.
  * @param progress bytes read, and all
  * @throws DataError when there is no text
@@ -33,12 +39,12 @@ export interface TokenizedTexts {
 export async function tokenizedTexts(
   path: string,
   tokenizer: Tokenizer,
-  end: number,
+  { lead, end }: DocumentMarks,
   progress: (done: number, total: number) => void,
 ): Promise<TokenizedTexts> {
   const { size, mtimeMs } = await stat(path);
   const key = createHash('sha256')
-    .update(JSON.stringify([path, size, mtimeMs, end, ...tokenizer.files()]))
+    .update(JSON.stringify([path, size, mtimeMs, lead, end, ...tokenizer.files()]))
     .digest('hex')
     .slice(0, 32);
   const place = join(tmpdir(), `graft-tokens-${key}`);
@@ -47,7 +53,8 @@ export async function tokenizedTexts(
     const writer = await createTokenFile(beside, { vocabulary: tokenizer.vocabularySize });
     try {
       for await (const text of streamTexts(path, { progress })) {
-        await writer.append([...tokenizer.ids(text, { addSpecialTokens: false }), end]);
+        const ids = tokenizer.ids(text, { addSpecialTokens: false });
+        await writer.append([...lead, ...ids, end]);
       }
       await writer.finish();
       await rename(beside, place);
