@@ -3,26 +3,22 @@ import { mkdir } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import type { Tokenizer } from '../data/index.js';
 import type { Engine } from '../engine/index.js';
+import { generationFile } from '../generate/index.js';
 import { writeSafetensors, writeWhole } from '../io/index.node.js';
-import {
-  configText,
-  type LoadedTextModel,
-  type RawConfig,
-  textCheckpointOf,
-} from '../models/index.js';
+import { configText, type LoadedTextModel, textCheckpointOf } from '../models/index.js';
 import { exportFolder } from './export-folder.js';
 import type { HuggingFaceExport, HuggingFaceExportOptions } from './huggingface.js';
 import { MARK } from './layout.js';
 import { inTransformersJs, textCard } from './text-card.js';
 import { exportTextOnnx } from './text-onnx.js';
-import { writeJson, writeOnnx } from './write-onnx.js';
+import { writeOnnx } from './write-onnx.js';
 import { writeTokenizer } from './write-text-onnx.js';
 
 /** A text model with its tokenizer. */
 export interface TextSource
   extends Pick<
     LoadedTextModel,
-    'definition' | 'config' | 'headName' | 'head' | 'model' | 'weights' | 'raw'
+    'definition' | 'config' | 'headName' | 'head' | 'model' | 'weights' | 'raw' | 'generation'
   > {
   readonly tokenizer: Tokenizer;
 }
@@ -31,18 +27,6 @@ export interface TextSource
 export interface TextExportOptions extends HuggingFaceExportOptions {
   /** The task it was trained for, such as `summarization`, where it says more than the head. */
   readonly task?: string;
-}
-
-/** Which tokens begin, end and fill a text that is made up: `generation_config.json`. */
-function generation({ config }: TextSource): RawConfig {
-  const { bosToken, eosTokens, padToken, decoderStartToken } = config;
-  const given = Object.entries({
-    bos_token_id: bosToken,
-    eos_token_id: eosTokens.length > 1 ? eosTokens : (eosTokens[0] ?? null),
-    pad_token_id: padToken,
-    decoder_start_token_id: decoderStartToken,
-  });
-  return Object.fromEntries(given.filter(([, id]) => id !== null));
 }
 
 /**
@@ -84,7 +68,8 @@ export async function exportHuggingFaceText(
     };
     await writeWhole(join(to, 'config.json'), [new TextEncoder().encode(configText(written))]);
     if (headName === 'causal-lm' || headName === 'seq2seq-lm') {
-      await writeJson(join(to, 'generation_config.json'), generation(source));
+      const generation = new TextEncoder().encode(configText(generationFile(source)));
+      await writeWhole(join(to, 'generation_config.json'), [generation]);
     }
     await writeTokenizer(to, tokenizer, definition.inputs);
     await writeSafetensors(join(to, 'model.safetensors'), checkpoint.tensors, { format: 'pt' });

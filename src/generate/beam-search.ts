@@ -3,7 +3,7 @@
  * generation/utils.py, `_beam_search`), in float32, so that the same texts win.
  */
 import type { Plan } from './options.js';
-import type { Written } from './processors.js';
+import { logChances, type Written } from './processors.js';
 
 const { fround } = Math;
 /** Score of what must not be chosen: lower than any sum of logarithms, and still a number. */
@@ -17,16 +17,6 @@ interface Beam {
   /** The beam that it goes on from. */
   readonly from: number;
   readonly ended: boolean;
-}
-
-/** log softmax of one row, in float32. */
-export function logChances(logits: Float32Array): Float32Array {
-  let best = Number.NEGATIVE_INFINITY;
-  for (const value of logits) if (value > best) best = value;
-  let sum = 0;
-  for (const value of logits) sum += Math.exp(value - best);
-  const shift = best + Math.log(sum);
-  return logits.map((value) => value - shift);
 }
 
 /** The `count` best, the best first; of equals the first. */
@@ -138,7 +128,10 @@ export class BeamSearch {
       if (!ended) score = fround(score + NEVER);
       return { ...beam, score, ended };
     });
-    this.finished = best([...this.finished, ...scored], numBeams);
+    // Of equals a text that has ended goes first: what nobody can write leaves places that only look taken.
+    const all = [...this.finished, ...scored];
+    const [over, open] = [true, false].map((is) => all.filter(({ ended }) => ended === is));
+    this.finished = best([...over!, ...open!], numBeams);
   }
 
   /** Whether it is worth going on. */

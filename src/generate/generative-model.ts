@@ -6,7 +6,9 @@ import type { LoadedTextModel, TextConfig } from '../models/index.js';
 export type GenerativeModel = Pick<
   LoadedTextModel,
   'definition' | 'config' | 'headName' | 'model' | 'weights'
->;
+> &
+  // What its files say of how it writes.
+  Partial<Pick<LoadedTextModel, 'raw' | 'generation'>>;
 
 /** Whether prompts are read by an encoder. */
 export function hasEncoder({ definition }: GenerativeModel): boolean {
@@ -40,4 +42,10 @@ export function decoderStart(config: TextConfig): number {
 /** What stands where no token is: any id will do, for nobody sees it. */
 export function fillToken(config: TextConfig): number {
   return config.padToken ?? config.eosTokens[0] ?? 0;
+}
+
+/** Words that a model may write: a decoder's table may be another than its encoder's. */
+export function writtenVocabulary(config: TextConfig): number {
+  const { decoderVocabularySize } = config as { readonly decoderVocabularySize?: number };
+  return decoderVocabularySize ?? config.vocabularySize;
 }

@@ -87,6 +87,16 @@ export function chances(scores: Float32Array): Float64Array {
   return out;
 }
 
+/** log softmax of one row, in float32. */
+export function logChances(logits: Float32Array): Float32Array {
+  let best = Number.NEGATIVE_INFINITY;
+  for (const value of logits) if (value > best) best = value;
+  let sum = 0;
+  for (const value of logits) sum += Math.exp(value - best);
+  const shift = best + Math.log(sum);
+  return logits.map((value) => value - shift);
+}
+
 /**
  * Only the best words whose chances together reach `share`. @throws ConfigError outside 0 to 1
  * @see Holtzman et al., "The curious case of neural text degeneration", 2020
@@ -207,4 +217,9 @@ export function forcedEos(words: readonly number[], maxNewTokens: number): Proce
   return (scores, { ids, promptLength }) => {
     if (ids.length - promptLength === maxNewTokens - 1) force(scores, words);
   };
+}
+
+/** Chances of the words that are left sum to 1 again: log softmax, in place. */
+export function renormalize(): Processor {
+  return (scores) => scores.set(logChances(scores));
 }

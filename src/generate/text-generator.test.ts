@@ -60,6 +60,28 @@ describe('TextGenerator', () => {
     await generator.free();
   });
 
+  test.each([1, 3])('limits of one text are its own: %i beams', async (numBeams) => {
+    const engine = await testEngine();
+    const generator = await TextGenerator.create(engine, await generateGoldenModel('bart'));
+    const some = prompts.slice(0, 6);
+    const limits = [9, 2, 5, 1, 12, 3];
+    const options = { numBeams, eosTokens: [], forcedEosTokens: [7] };
+    const together = await generator.generate(some, { ...options, maxNewTokens: limits });
+    expect(together.map((ids) => ids.length)).toEqual(limits);
+    for (const [i, prompt] of some.entries()) {
+      const alone = await generator.generate([prompt], { ...options, maxNewTokens: limits[i]! });
+      expect(alone).toEqual([together[i]]);
+    }
+    await generator.free();
+  });
+
+  test('texts that cannot differ are the same ones', async () => {
+    const engine = await testEngine();
+    const options = { maxNewTokens: 1, numBeams: 3, numReturnSequences: 2, forcedEosTokens: [7] };
+    const text = await generateGoldenModel('bart');
+    expect(await generate(engine, text, [prompts[0]!], options)).toEqual([[7], [7]]);
+  });
+
   test('drawn texts: the same seed writes the same, another one another, whatever the batch', async () => {
     const engine = await testEngine();
     const text = await generateGoldenModel('gpt2');
@@ -134,7 +156,23 @@ describe('TextGenerator', () => {
     await refused([5], { sample: true, topP: 2 }, /top-p/);
     await refused([5], { sample: true, topK: 1.5 }, /top-k/);
     await refused([5], { sample: true, minP: -1 }, /min-p/);
+    for (const minNewTokens of [Number.NaN, 1.5, -1]) {
+      await refused([5], { minNewTokens }, /minNewTokens must be a whole number from 0/);
+    }
     await refused([5], { suppressTokens: [-1] }, /whole numbers/);
+    for (const beyond of [
+      { suppressTokens: [61] },
+      { beginSuppressTokens: [61] },
+      { forcedEosTokens: [61] },
+      { forcedBosToken: 61 },
+      { badWords: [[3, 61]] },
+      { eosTokens: [61] },
+    ]) {
+      await refused([5], beyond, /whole numbers from 0 to 60.*got 61/);
+    }
+    await refused([5], { lengthPenalty: Number.NaN }, /lengthPenalty/);
+    await refused([5], { maxNewTokens: [3, 4] }, /2 numbers for 1 prompts/);
+    await refused([5], { maxNewTokens: [0] }, /maxNewTokens must be/);
     const beams = generator.stream([5], { numBeams: 2 });
     await expect(beams.next()).rejects.toThrow(/streamed/);
     const open = generator.stream([5], { eosTokens: [] });

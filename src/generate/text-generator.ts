@@ -1,19 +1,19 @@
 /** Text from prompts: batches, programs that are kept for the next ones, and the ways to choose words. */
 import type { Engine } from '../engine/index.js';
 import { ConfigError } from '../errors.js';
-import { BeamSearch } from './beam-search.js';
 import { bucketed } from './buckets.js';
 import type { DecoderShape } from './decoder-programs.js';
 import { DecoderSession, type FedWeights, feedWeights } from './decoder-session.js';
+import { type GenerationDefaults, generationDefaults } from './generation-config.js';
 import {
-  decoderStart,
   fillToken,
   type GenerativeModel,
   hasEncoder,
   requireGenerative,
 } from './generative-model.js';
 import { type GenerateOptions, type Plan, planOf } from './options.js';
-import { type Row, writeRows } from './write-rows.js';
+import { type Job, rowsOf, searchBeams, writeAll } from './write-batch.js';
+import { writeRows } from './write-rows.js';
 
 /** Texts that are written at once at most: beyond it a step of a small model takes longer for each text. */
 const MAX_ROWS = 16;
@@ -31,10 +31,20 @@ export interface GeneratorOptions {
   readonly packed?: boolean;
 }
 
-/** A prompt and where its texts belong among the results. */
-interface Job {
-  readonly prompt: readonly number[];
-  readonly index: number;
+/** A model with the special tokens that its texts are written with. */
+function withTokens(text: GenerativeModel, defaults: GenerationDefaults): GenerativeModel {
+  const { config } = text;
+  const { options, padToken, bosToken, decoderStartToken } = defaults;
+  return {
+    ...text,
+    config: {
+      ...config,
+      eosTokens: options.eosTokens ?? config.eosTokens,
+      padToken: padToken ?? config.padToken,
+      bosToken: bosToken ?? config.bosToken,
+      decoderStartToken: decoderStartToken ?? config.decoderStartToken,
+    },
+  };
 }
 
 /** Writes texts with one model, and keeps its programs. */
@@ -42,21 +52,29 @@ export class TextGenerator {
   private readonly engine: Engine;
   private readonly text: GenerativeModel;
   private readonly weights: FedWeights;
+  private readonly defaults: GenerationDefaults;
   private readonly packed: boolean;
   private readonly sessions = new Map<string, DecoderSession>();
   private busy = false;
 
-  private constructor(engine: Engine, text: GenerativeModel, weights: FedWeights, packed: boolean) {
+  private constructor(
+    engine: Engine,
+    text: GenerativeModel,
+    defaults: GenerationDefaults,
+    weights: FedWeights,
+    packed: boolean,
+  ) {
     this.packed = packed;
     this.engine = engine;
     this.text = text;
+    this.defaults = defaults;
     this.weights = weights;
   }
 
   /**
    * @param text a loaded decoder with `causal-lm` or encoder-decoder with `seq2seq-lm`; its weights must stay
    *   as they are
-   * @throws ConfigError when the model gives no next words
+   * @throws ConfigError when the model gives no next words, and for what its `generation_config.json` cannot hold
    */
   static async create(
     engine: Engine,
@@ -64,7 +82,9 @@ export class TextGenerator {
     { packed = true }: GeneratorOptions = {},
   ): Promise<TextGenerator> {
     requireGenerative(text);
-    return new TextGenerator(engine, text, await feedWeights(engine, text), packed);
+    const defaults = generationDefaults(text);
+    const own = withTokens(text, defaults);
+    return new TextGenerator(engine, own, defaults, await feedWeights(engine, own), packed);
   }
 
   /**
@@ -78,23 +98,29 @@ export class TextGenerator {
     prompts: readonly (readonly number[])[],
     options: GenerateOptions = {},
   ): Promise<number[][]> {
-    const plan = planOf(options, this.text.config);
-    for (const [i, prompt] of prompts.entries()) this.check(prompt, i, plan);
-    const results: number[][] = [];
-    const copies = plan.numBeams > 1 ? plan.numBeams : plan.numReturnSequences;
-    const size = Math.max(1, Math.floor(MAX_ROWS / copies));
+    const { maxNewTokens: most } = options;
+    if (typeof most === 'object' && most.length !== prompts.length) {
+      throw new ConfigError(
+        `generate: maxNewTokens has ${most.length} numbers for ${prompts.length} prompts; give one a prompt, or one for all.`,
+        { prompts: prompts.length, given: most.length },
+      );
+    }
     // Prompts of like length go together: they are padded to the longest.
     const jobs = prompts
-      .map((prompt, index): Job => ({ prompt, index }))
+      .map((prompt, index) => this.job(prompt, index, options))
       .sort((a, b) => a.prompt.length - b.prompt.length);
+    const results: number[][] = [];
+    // Limits of length alone differ from prompt to prompt.
+    const { numBeams, numReturnSequences: each } = jobs[0]?.plan ?? this.plan([], 0, options);
+    const copies = numBeams > 1 ? numBeams : each;
+    const size = Math.max(1, Math.floor(MAX_ROWS / copies));
     for (let from = 0; from < jobs.length; from += size) {
       const batch = jobs.slice(from, from + size);
       // A last batch that is smaller runs in the others' programs.
       const rows = jobs.length > size ? size : batch.length;
-      await this.using(batch, rows, copies, plan, async (session, logits) => {
-        const write = plan.numBeams > 1 ? searchBeams : writeAll;
-        const texts = await write(session, batch, logits, plan, this.text);
-        const each = plan.numReturnSequences;
+      await this.using(batch, rows, copies, async (session, logits) => {
+        const write = numBeams > 1 ? searchBeams : writeAll;
+        const texts = await write(session, batch, logits, this.text);
         for (const [i, written] of texts.entries()) {
           results[batch[Math.floor(i / each)]!.index * each + (i % each)] = written;
         }
@@ -108,17 +134,23 @@ export class TextGenerator {
    * @throws ConfigError as {@link TextGenerator.generate}, and for beams, whose text is known only at the end
    */
   async *stream(prompt: readonly number[], options: GenerateOptions = {}): AsyncGenerator<number> {
-    const plan = planOf(options, this.text.config);
-    if (plan.numBeams > 1 || plan.numReturnSequences > 1) {
-      throw new ConfigError('stream: one text is streamed; beams are compared only at the end.');
+    const job = this.job(prompt, 0, options);
+    const { numBeams, numReturnSequences } = job.plan;
+    if (numBeams > 1 || numReturnSequences > 1) {
+      const told = options.numBeams === undefined && this.defaults.options.numBeams === numBeams;
+      const why = told
+        ? ` The model's ${this.defaults.file} asks for ${numBeams}; with 1 it is streamed.`
+        : '';
+      throw new ConfigError(
+        `stream: one text is streamed; beams are compared only at the end.${why}`,
+        { numBeams, numReturnSequences },
+      );
     }
-    this.check(prompt, 0, plan);
-    const batch = [{ prompt, index: 0 }];
-    const { session, logits } = await this.start(batch, 1, 1, plan);
+    const { session, logits } = await this.start([job], 1, 1);
     try {
-      const rows = rowsOf(batch, session, plan, this.text);
+      const rows = rowsOf([job], session, this.text);
       const fill = fillToken(this.text.config);
-      for await (const { token } of writeRows(session, rows, logits, plan, fill)) yield token;
+      for await (const { token } of writeRows(session, rows, logits, fill)) yield token;
     } finally {
       this.busy = false;
     }
@@ -129,6 +161,19 @@ export class TextGenerator {
     for (const session of this.sessions.values()) await session.free();
     this.sessions.clear();
     for (const tensor of Object.values(this.weights)) this.engine.runtime.free(tensor);
+  }
+
+  private plan(prompt: readonly number[], index: number, options: GenerateOptions): Plan {
+    const promptLength = hasEncoder(this.text) ? 1 : prompt.length;
+    const { defaults } = this;
+    return planOf(options, this.text.config, { index, promptLength, defaults });
+  }
+
+  /** A prompt to be answered. @throws ConfigError for what does not fit */
+  private job(prompt: readonly number[], index: number, options: GenerateOptions): Job {
+    const plan = this.plan(prompt, index, options);
+    this.check(prompt, index, plan);
+    return { prompt, index, plan };
   }
 
   private check(prompt: readonly number[], index: number, plan: Plan): void {
@@ -177,7 +222,6 @@ export class TextGenerator {
     batch: readonly Job[],
     rows: number,
     copies: number,
-    { maxNewTokens }: Plan,
   ): Promise<{ session: DecoderSession; logits: Float32Array }> {
     if (this.busy) {
       throw new ConfigError(
@@ -187,6 +231,7 @@ export class TextGenerator {
     this.busy = true;
     try {
       const longest = Math.max(...batch.map(({ prompt }) => prompt.length));
+      const maxNewTokens = Math.max(...batch.map(({ plan }) => plan.maxNewTokens));
       const encoder = hasEncoder(this.text);
       const { maxTokens } = this.text.config;
       // A table of positions may end within a bucket.
@@ -208,10 +253,9 @@ export class TextGenerator {
     batch: readonly Job[],
     rows: number,
     copies: number,
-    plan: Plan,
     work: (session: DecoderSession, logits: Float32Array) => Promise<void>,
   ): Promise<void> {
-    const { session, logits } = await this.start(batch, rows, copies, plan);
+    const { session, logits } = await this.start(batch, rows, copies);
     try {
       await work(session, logits);
     } finally {
@@ -219,89 +263,6 @@ export class TextGenerator {
     }
   }
 }
-
-/** What the decoder has read before it writes the text of a prompt. */
-function decoderPrompt(prompt: readonly number[], text: GenerativeModel): readonly number[] {
-  return hasEncoder(text) ? [decoderStart(text.config)] : prompt;
-}
-
-function rowsOf(
-  batch: readonly Job[],
-  { shape: { prompts, copies } }: DecoderSession,
-  plan: Plan,
-  text: GenerativeModel,
-): Row[] {
-  return Array.from({ length: prompts * copies }, (_, i) => {
-    const job = batch[Math.floor(i / copies)];
-    const { prompt, index } = job ?? batch[0]!;
-    return {
-      prompt: decoderPrompt(prompt, text),
-      text: index * plan.numReturnSequences + (i % copies),
-      unused: job === undefined,
-    };
-  });
-}
-
-type WriteBatch = (
-  session: DecoderSession,
-  batch: readonly Job[],
-  first: Float32Array,
-  plan: Plan,
-  text: GenerativeModel,
-) => Promise<number[][]>;
-
-/** Each row a text of its own. */
-const writeAll: WriteBatch = async (session, batch, first, plan, text) => {
-  const rows = rowsOf(batch, session, plan, text);
-  const texts = batch.flatMap(() =>
-    Array.from({ length: plan.numReturnSequences }, (): number[] => []),
-  );
-  const logits = expandRows(first, session.shape);
-  const fill = fillToken(text.config);
-  for await (const { row, token } of writeRows(session, rows, logits, plan, fill)) {
-    texts[row]!.push(token);
-  }
-  return texts;
-};
-
-/** Logits of the prompts for every text that goes on from them. */
-function expandRows(first: Float32Array, { prompts, copies }: DecoderShape): Float32Array {
-  if (copies === 1) return first;
-  const vocabulary = first.length / prompts;
-  const out = new Float32Array(first.length * copies);
-  for (let row = 0; row < prompts * copies; row++) {
-    const prompt = Math.floor(row / copies);
-    out.set(first.subarray(prompt * vocabulary, (prompt + 1) * vocabulary), row * vocabulary);
-  }
-  return out;
-}
-
-/** Beams of every prompt side by side. */
-const searchBeams: WriteBatch = async (session, batch, first, plan, text) => {
-  const { numBeams } = plan;
-  const searches = batch.map(({ prompt }) => new BeamSearch(decoderPrompt(prompt, text), plan));
-  const next = new Int32Array(session.rows).fill(fillToken(text.config));
-  const order = Int32Array.from({ length: session.rows }, (_, row) => row);
-  let logits = expandRows(first, session.shape);
-  for (;;) {
-    const vocabulary = logits.length / session.rows;
-    for (const [i, search] of searches.entries()) {
-      if (search.done) continue;
-      search.advance((beam) => {
-        const row = i * numBeams + beam;
-        return logits.subarray(row * vocabulary, (row + 1) * vocabulary);
-      });
-      next.set(search.lastTokens, i * numBeams);
-      for (const [beam, from] of search.order.entries()) {
-        order[i * numBeams + beam] = i * numBeams + (search.done ? beam : from);
-      }
-    }
-    if (searches.every((search) => search.done)) break;
-    await session.reorder(order);
-    logits = await session.step(next);
-  }
-  return searches.flatMap((search) => search.results());
-};
 
 /** {@link TextGenerator.generate} of a generator that serves once. */
 export async function generate(

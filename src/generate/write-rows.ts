@@ -11,6 +11,7 @@ export interface Row {
   readonly text: number;
   /** A row that only fills the batch is never looked at. */
   readonly unused: boolean;
+  readonly plan: Plan;
 }
 
 /** A token that was just written. */
@@ -29,12 +30,13 @@ export async function* writeRows(
   session: DecoderSession,
   rows: readonly Row[],
   first: Float32Array,
-  plan: Plan,
   fill: number,
 ): AsyncGenerator<NewToken> {
   const written = rows.map((): number[] => []);
   const open = new Set(rows.flatMap((row, i) => (row.unused ? [] : [i])));
-  const choosers = rows.map(({ text }) => (plan.sample ? sampler(plan.seed, text) : likeliest));
+  const choosers = rows.map(({ text, plan }) =>
+    plan.sample ? sampler(plan.seed, text) : likeliest,
+  );
   const next = new Int32Array(rows.length);
   let logits = first;
   for (let at = 0; open.size > 0; at++) {
@@ -42,7 +44,7 @@ export async function* writeRows(
     next.fill(fill);
     for (const row of [...open]) {
       const scores = logits.slice(row * vocabulary, (row + 1) * vocabulary);
-      const { prompt } = rows[row]!;
+      const { prompt, plan } = rows[row]!;
       const text = { ids: [...prompt, ...written[row]!], promptLength: prompt.length };
       for (const processor of plan.processors) processor(scores, text);
       const token = choosers[row]!(scores, at);

@@ -63,7 +63,7 @@ const ALIASES: FieldAliases = {
 
 /** Reads `config.json`. @throws ConfigError naming what does not fit */
 export function parseBart(modelType: string, raw: RawConfig, defaults: BartDefaults): BartConfig {
-  const fields = new ConfigFields(modelType, raw, ALIASES);
+  const fields = new ConfigFields(modelType, raw, { aliases: ALIASES });
   const hiddenSize = fields.integer('d_model', 1024);
   const positions = fields.integer('max_position_embeddings', 1024);
   const encoder = parseSide(fields, 'encoder', hiddenSize);

@@ -85,7 +85,8 @@ describe.each(ALIASED)('%s', (modelType, own, others) => {
 });
 
 test('an error names the field that stands in the file', () => {
-  const fields = (raw: RawConfig) => new ConfigFields('x', raw, { n_head: 'num_attention_heads' });
+  const fields = (raw: RawConfig) =>
+    new ConfigFields('x', raw, { aliases: { n_head: 'num_attention_heads' } });
   expect(() => fields({ num_attention_heads: 'few' }).integer('n_head', 1)).toThrow(
     `'num_attention_heads' must be a whole number from 1 to 1048576, got "few"`,
   );

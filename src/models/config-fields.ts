@@ -24,15 +24,21 @@ export class ConfigFields {
   private readonly modelType: string;
   private readonly raw: RawConfig;
   private readonly aliases: FieldAliases;
+  private readonly file: string;
 
   /**
-   * @param modelType for messages
+   * @param modelType for messages, as `file` is
    * @param aliases other names under which a field may stand; under both it must say the same
    */
-  constructor(modelType: string, raw: RawConfig, aliases: FieldAliases = {}) {
+  constructor(
+    modelType: string,
+    raw: RawConfig,
+    { aliases = {}, file = 'config.json' }: { aliases?: FieldAliases; file?: string } = {},
+  ) {
     this.modelType = modelType;
     this.raw = raw;
     this.aliases = aliases;
+    this.file = file;
   }
 
   /** True when the field is there and not null. */
@@ -134,7 +140,7 @@ export class ConfigFields {
     const value = this.raw[given];
     const text = JSON.stringify(value)?.slice(0, 80);
     throw new ConfigError(
-      `config.json of a ${this.modelType}: '${given}' must be ${expected}, got ${text}.`,
+      `${this.file} of a ${this.modelType}: '${given}' must be ${expected}, got ${text}.`,
       { modelType: this.modelType, field: given, value },
     );
   }

@@ -12,6 +12,10 @@ test("whole numbers keep Python's type where it matters", () => {
     encoder_layerdrop: 0,
     initializer_factor: 1,
     expansion_factor: 2,
+    length_penalty: 2,
+    temperature: 1,
+    top_p: 1,
+    top_k: 5,
   };
   const text = configText(config);
   expect(text).toBe(`{
@@ -26,7 +30,11 @@ test("whole numbers keep Python's type where it matters", () => {
   "last_ratio": -3.0,
   "encoder_layerdrop": 0.0,
   "initializer_factor": 1.0,
-  "expansion_factor": 2
+  "expansion_factor": 2,
+  "length_penalty": 2.0,
+  "temperature": 1.0,
+  "top_p": 1.0,
+  "top_k": 5
 }
 `);
 });

@@ -49,7 +49,7 @@ const ALIASES: FieldAliases = {
 
 /** Reads `config.json`. @throws ConfigError naming what does not fit */
 export function parseDistilBert(raw: RawConfig): DistilBertConfig {
-  const fields = new ConfigFields('distilbert', raw, ALIASES);
+  const fields = new ConfigFields('distilbert', raw, { aliases: ALIASES });
   const hiddenSize = fields.integer('dim', 768);
   const heads = fields.integer('n_heads', 12);
   if (hiddenSize % heads !== 0) {

@@ -54,7 +54,7 @@ const ALIASES: FieldAliases = {
 
 /** Reads `config.json`. @throws ConfigError naming what does not fit */
 export function parseGpt2(raw: RawConfig): Gpt2Config {
-  const fields = new ConfigFields('gpt2', raw, ALIASES);
+  const fields = new ConfigFields('gpt2', raw, { aliases: ALIASES });
   const hiddenSize = fields.integer('n_embd', 768);
   const heads = fields.integer('n_head', 12);
   if (hiddenSize % heads !== 0) {

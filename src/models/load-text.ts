@@ -23,6 +23,8 @@ export interface LoadedTextModel {
   readonly weights: Weights;
   /** `config.json` as it was. */
   readonly raw: RawConfig;
+  /** `generation_config.json` as it was, for heads that write; absent where there is none. */
+  readonly generation?: RawConfig;
   /** Parameters that the checkpoint lacks or that were made for other labels: drawn at random. */
   readonly untrained: readonly string[];
   /** Tensors of the checkpoint that belong to another head. */
@@ -130,6 +132,8 @@ export async function loadTextModel(
   };
   const model = head.build(config);
   const relabelled = labels !== undefined && labels.join('\n') !== parsed.labels.join('\n');
+  const writes = headName === 'causal-lm' || headName === 'seq2seq-lm';
+  const generation = writes ? await files.json('generation_config.json') : null;
   const source = await files.tensors();
   try {
     const read = await readText(
@@ -139,7 +143,8 @@ export async function loadTextModel(
       seed,
       relabelled,
     );
-    return { definition, config, headName, head, model, raw, ...read };
+    const told = generation ? { generation } : {};
+    return { definition, config, headName, head, model, raw, ...told, ...read };
   } finally {
     await source.close();
   }

@@ -33,7 +33,7 @@ const ALIASES: FieldAliases = {
 
 /** Reads `config.json`. @throws ConfigError naming what does not fit */
 export function parseT5(modelType: string, raw: RawConfig, defaults: T5Defaults): T5Config {
-  const fields = new ConfigFields(modelType, raw, ALIASES);
+  const fields = new ConfigFields(modelType, raw, { aliases: ALIASES });
   const layers = fields.integer('num_layers', defaults.layers, { max: MAX_LAYERS });
   const feedForward = fields.choice('feed_forward_proj', FEED_FORWARDS, defaults.feedForward);
   const gated = feedForward.startsWith('gated-');

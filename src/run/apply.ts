@@ -14,7 +14,8 @@ import { isOnnxModel, loadOnnxModel } from './onnx-base.js';
 import { predictStream, scoreOf } from './predictions.js';
 import { RunFolder } from './run-folder.js';
 import { leftOutText } from './summary.js';
-import type { PredictChoices, WriteChoices } from './text/predict.js';
+import type { PredictChoices } from './text/predict.js';
+import type { WriteChoices } from './text/write-choices.js';
 
 /** Pictures a batch when nothing is trained. */
 const BATCH = 16;
@@ -75,6 +76,8 @@ export interface Evaluation {
   readonly samples: number;
   readonly metrics: Metrics;
   readonly skipped: readonly { readonly id: string; readonly reason: string }[];
+  /** What else there is to know. */
+  readonly notes?: readonly string[];
 }
 
 /**
@@ -122,13 +125,20 @@ export async function evaluateRun(
 }
 
 /** The scores for people. */
-export function formatEvaluation({ part, unit, samples, metrics, skipped }: Evaluation): string {
+export function formatEvaluation({
+  part,
+  unit,
+  samples,
+  metrics,
+  skipped,
+  notes = [],
+}: Evaluation): string {
   const rows = Object.entries(metrics).map(
     ([name, value]) => `${name.padEnd(18)} ${value.toFixed(4)}`,
   );
   const left = skipped.length ? [leftOutText(skipped)] : [];
   const of = part === 'all' ? '' : ` (${part} part)`;
-  return `${[`${samples} ${unit}${of}`, ...rows, ...left].join('\n')}\n`;
+  return `${[`${samples} ${unit}${of}`, ...rows, ...left, ...notes].join('\n')}\n`;
 }
 
 /** What a run says of a picture or a text. */
@@ -162,6 +172,8 @@ export interface PredictionList {
   readonly run: string;
   readonly predictions: readonly Prediction[];
   readonly skipped: readonly { readonly file: string; readonly reason: string }[];
+  /** What else there is to know. */
+  readonly notes?: readonly string[];
 }
 
 /** A file itself; of a folder all that are pictures by their names, at any depth. */
@@ -250,12 +262,12 @@ function formatAnswer({
 }
 
 /** The answers for people. */
-export function formatPredictions({ predictions, skipped }: PredictionList): string {
+export function formatPredictions({ predictions, skipped, notes = [] }: PredictionList): string {
   const lines = predictions.map((prediction) => {
     const { file, text, text2 } = prediction;
     const asked = [text ?? (relative(process.cwd(), file) || file), text2].filter(Boolean);
     return `${asked.join(' / ')}: ${formatAnswer(prediction)}`;
   });
   const left = skipped.map(({ file, reason }) => `${file}: left out, ${reason}`);
-  return `${[...lines, ...left].join('\n')}\n`;
+  return `${[...lines, ...left, ...notes].join('\n')}\n`;
 }

@@ -11,8 +11,9 @@ import type { Evaluation } from '../apply.js';
 import { type EngineChoice, openEngine } from '../engine.js';
 import { openTextRun } from './open-run.js';
 import { planText } from './plan.js';
-import { predictTextPart } from './predictions.js';
+import { predictTextPart, writes } from './predictions.js';
 import { streamOf } from './streams.js';
+import { writingNotes } from './written.js';
 
 /**
  * A data set whose classes are those of a model.
@@ -58,5 +59,9 @@ export async function evaluateText(
   const network = { model: loaded.model };
   const answerer = { network, weights: loaded.weights, loaded, plan, base, maxTokens };
   const { result } = await predictTextPart(engine, answerer, { part, stream });
-  return { run, data, part, unit: plan.unit, ...result, skipped: dataset.skipped };
+  const notes = writes(plan) ? writingNotes(loaded, false) : [];
+  return {
+    ...{ run, data, part, unit: plan.unit, ...result, skipped: dataset.skipped },
+    ...(notes.length > 0 ? { notes } : {}),
+  };
 }

@@ -24,20 +24,8 @@ import { likeness } from './likeness.js';
 import { openTextRun, type TextRun } from './open-run.js';
 import { planText } from './plan.js';
 import { type PlacedWord, placedWords, wordsIn } from './words.js';
-import { writeTexts } from './written.js';
-
-/** How a model that writes is asked. */
-export interface WriteChoices {
-  /** Tokens that are written at most; 64 by default. */
-  readonly maxNewTokens?: number;
-  /** Texts that are followed side by side; 1 by default. */
-  readonly beams?: number;
-  /** With one of these, words are drawn by their chances. */
-  readonly temperature?: number;
-  readonly topK?: number;
-  readonly topP?: number;
-  readonly seed?: number;
-}
+import { promptsOf, type WriteChoices, writeOptions, writerOf } from './write-choices.js';
+import { writeTexts, writingNotes } from './written.js';
 
 /** How a text model is asked. */
 export interface PredictChoices {
@@ -48,9 +36,6 @@ export interface PredictChoices {
   /** The second text of each that is given as it is, for models of pairs. */
   readonly pair?: string;
 }
-
-/** Enough for a sentence or two. */
-const NEW_TOKENS = 64;
 
 /** What a model's head answers. */
 function kindOf({ loaded }: TextRun): TextKind {
@@ -108,28 +93,13 @@ function answerOf(
 /** Texts that go on from those asked, or answer them. */
 async function written(
   engine: Engine,
-  { base, loaded, maxTokens, choices }: TextRun,
+  run: TextRun,
   asked: readonly Asked[],
-  { maxNewTokens = NEW_TOKENS, ...options }: WriteChoices,
+  choices: WriteChoices,
 ): Promise<Prediction[]> {
-  const { tokenizer } = base;
-  const reads = loaded.headName === 'seq2seq-lm';
-  const prompts = asked.map(({ text }) =>
-    reads
-      ? tokenizer.ids(`${choices.prefix ?? ''}${text}`, { maxLength: maxTokens })
-      : tokenizer.ids(text, { addSpecialTokens: false }),
-  );
-  const { beams, temperature, topK, topP, seed } = options;
-  const sample = temperature !== undefined || topK !== undefined || topP !== undefined;
-  const texts = await writeTexts(engine, { model: loaded, base, maxTokens }, prompts, {
-    maxNewTokens,
-    sample,
-    ...(beams === undefined ? {} : { numBeams: beams }),
-    ...(temperature === undefined ? {} : { temperature }),
-    ...(topK === undefined ? {} : { topK }),
-    ...(topP === undefined ? {} : { topP }),
-    ...(seed === undefined ? {} : { seed }),
-  });
+  const prompts = promptsOf(run, asked);
+  const { budget, options } = writeOptions(choices);
+  const texts = await writeTexts(engine, writerOf(run), prompts, budget, options);
   return asked.map(({ id, text }, i) => ({ file: id, text, output: texts[i]! }));
 }
 
@@ -181,7 +151,10 @@ export async function predictTexts(
   const opened = await openTextRun(run);
   checkFits(opened.loaded.headName, options);
   const predictions = await predictionsOf(engine, opened, asked, { ...options, top });
-  return { run, predictions, skipped };
+  const { headName } = opened.loaded;
+  const written = headName === 'seq2seq-lm' || headName === 'causal-lm';
+  const notes = written ? writingNotes(opened.loaded, false) : [];
+  return { run, predictions, skipped, ...(notes.length > 0 ? { notes } : {}) };
 }
 
 /** Says which of the choices means nothing to a model. */

@@ -2,6 +2,7 @@
 
 import type { TextPairSample } from '../../data/index.js';
 import type { Engine } from '../../engine/index.js';
+import { generationFile } from '../../generate/index.js';
 import type { LoadedTextModel, TextModel } from '../../models/index.js';
 import type { Weights } from '../../nn/index.js';
 import {
@@ -20,11 +21,19 @@ import type { TextBase } from './base.js';
 import type { TextPlan } from './plan.js';
 import { type WrittenPredictions, writePart } from './written.js';
 
+/** Whether answers are written. */
+export function writes({ head, task }: Pick<TextPlan, 'head' | 'task'>): boolean {
+  return head.head === 'seq2seq-lm' || task.name === 'text-generation';
+}
+
 /** A model at work on the plan's task. */
 export interface TextAnswerer {
   readonly network: Pick<PreparedNetwork, 'model'>;
   readonly weights: Weights;
-  readonly loaded: Pick<LoadedTextModel, 'definition' | 'config' | 'headName'>;
+  readonly loaded: Pick<
+    LoadedTextModel,
+    'definition' | 'config' | 'headName' | 'raw' | 'generation'
+  >;
   readonly plan: TextPlan;
   readonly base: Pick<TextBase, 'tokenizer' | 'config'>;
   readonly maxTokens: number;
@@ -92,12 +101,17 @@ export async function predictTextPart(
   }
   // Writing takes long: the validation part has its turn where there is nothing better to be told of.
   const pairs = parts[part === 'all' ? 'train' : (part as 'valid' | 'test')];
-  const writes = head.head === 'seq2seq-lm' || task.name === 'text-generation';
-  if (writes && (part !== 'valid' || parts.test.length === 0)) {
+  if (writes(plan) && (part !== 'valid' || parts.test.length === 0)) {
     const { loaded } = answerer;
     const writer = {
       ...answerer,
-      model: { ...loaded, model: network.model as TextModel, weights },
+      // As the run's own model will write, whose file names what it was taught to end with.
+      model: {
+        ...loaded,
+        generation: generationFile(loaded),
+        model: network.model as TextModel,
+        weights,
+      },
     };
     const written = await writePart(engine, writer, plan, pairs as readonly TextPairSample[]);
     const found: WrittenPredictions = {

@@ -9,11 +9,12 @@ import { loadHead, openTextBase, tokenLimit } from './base.js';
 import { textDataRecord } from './data-record.js';
 import { checkNetwork, networkOf } from './network.js';
 import { planText } from './plan.js';
-import { predictTextPart } from './predictions.js';
+import { predictTextPart, writes } from './predictions.js';
 import { writeTextReport } from './report.js';
 import { saveTextModel } from './save-model.js';
 import { isStreamed, openStreamedWorkload } from './streamed-workload.js';
 import { streamsOf } from './streams.js';
+import { writingNotes } from './written.js';
 
 type TextStreams = ReturnType<typeof streamsOf>;
 
@@ -72,6 +73,7 @@ export async function openTextWorkload(
   const load = () => loadHead(base, { ...plan.head, seed: choices.seed });
   const loaded = await load();
   checkNetwork(loaded, choices);
+  if (writes(plan)) writingNotes(loaded, true).forEach(say);
   return {
     task: plan.task as TaskDefinition,
     choices,

@@ -1,7 +1,12 @@
 /** Texts that a model writes: translations, summaries, answers to prompts; and how good they are. */
 import type { TextPairSample } from '../../data/index.js';
 import type { Engine } from '../../engine/index.js';
-import { type GenerateOptions, type GenerativeModel, generate } from '../../generate/index.js';
+import {
+  type GenerateOptions,
+  type GenerativeModel,
+  generate,
+  generationDefaults,
+} from '../../generate/index.js';
 import { bleu, chrf, rouge } from '../../metrics/index.js';
 import type { Metrics } from '../../tasks/index.js';
 import type { PartPredictions } from '../predictions.js';
@@ -28,27 +33,78 @@ export interface Writer {
   readonly maxTokens: number;
 }
 
-/** Tokens of a summary at most; of a translation twice the source's and a few more. */
+/** Tokens that are written of one text at most. */
+export interface Budget {
+  /** What a person asks for. */
+  readonly asked?: number | undefined;
+  /** What is right where neither a person nor the model's files say, by the tokens of the prompt. */
+  readonly usual: (promptTokens: number) => number;
+  /** The model's files may lower that, not raise it: what comes out is bound to be about so long. */
+  readonly firm?: boolean;
+}
+
+/** Tokens of a summary or an answer at most; of a translation twice the source's and a few more. */
 const SUMMARY_TOKENS = 128;
 
+/** The limit of each prompt: it depends on no other one. */
+function limitsOf(
+  { model, maxTokens }: Writer,
+  prompts: readonly (readonly number[])[],
+  { asked, usual, firm = false }: Budget,
+): number[] {
+  const { options, maxLength, minLength = 0 } = generationDefaults(model);
+  const reads = model.definition.kind === 'encoder-decoder';
+  // A decoder's `max_length` counts its prompt, and mostly names all the positions that there are.
+  const told =
+    options.maxNewTokens ?? (reads && maxLength !== undefined ? maxLength - 1 : undefined);
+  return prompts.map(({ length }) => {
+    const positions = reads ? null : model.config.maxTokens;
+    const fits = positions === null ? maxTokens : positions - length;
+    const own = firm ? Math.min(usual(length), told ?? usual(length)) : (told ?? usual(length));
+    const least = options.minNewTokens ?? minLength - (reads ? 1 : length);
+    return Math.max(1, Math.min(fits, asked ?? Math.max(own, least)));
+  });
+}
+
+/** What there is to know of how a model's own files say that it writes, where they do. */
+export function writingNotes(model: Writer['model'], scored: boolean): string[] {
+  const { file, options, maxLength, minLength, leftOut } = generationDefaults(model);
+  const { temperature, topK, topP, minP, numReturnSequences, ...kept } = options;
+  const told = Object.entries({ ...kept, maxLength, minLength }).flatMap(([name, value]) =>
+    typeof value === 'number'
+      ? [`${name.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`)} ${value}`]
+      : [],
+  );
+  return [
+    ...(scored && told.length > 0
+      ? [`answers are written as the base's ${file} says: ${told.join(', ')}`]
+      : []),
+    ...(leftOut.length > 0
+      ? [`${file} asks for what is not known here and left out: ${leftOut.join(', ')}`]
+      : []),
+  ];
+}
+
 /**
- * Writes a text for each prompt.
+ * Writes a text for each prompt, as the model's files say where the options do not.
  * @param prompts ids with their special tokens
  */
 export async function writeTexts(
   engine: Engine,
-  { model, base: { tokenizer }, maxTokens }: Writer,
+  writer: Writer,
   prompts: readonly (readonly number[])[],
-  options: GenerateOptions = {},
+  budget: Budget,
+  options: Omit<GenerateOptions, 'maxNewTokens' | 'decode'> = {},
 ): Promise<string[]> {
-  const longest = prompts.reduce((n, p) => Math.max(n, p.length), 0);
-  const fits =
-    model.definition.kind === 'decoder' && model.config.maxTokens !== null
-      ? model.config.maxTokens - longest
-      : maxTokens;
-  const most = Math.max(1, Math.min(fits, options.maxNewTokens ?? 2 * longest + 10));
-  const written = await generate(engine, model, prompts, { ...options, maxNewTokens: most });
-  return written.map((ids) => tokenizer.decode(ids, { skipSpecialTokens: true }).trim());
+  const { tokenizer } = writer.base;
+  const decode = (ids: readonly number[]) => tokenizer.decode(ids, { skipSpecialTokens: true });
+  const written = await generate(engine, writer.model, prompts, {
+    ...options,
+    numReturnSequences: 1,
+    maxNewTokens: limitsOf(writer, prompts, budget),
+    decode,
+  });
+  return written.map((ids) => decode(ids).trim());
 }
 
 /** BLEU and chrF of translations; ROUGE of everything else. Shares of 1 but for BLEU and chrF, as the field has them. */
@@ -65,7 +121,7 @@ export function writtenScores(
   return { rouge1: of('rouge1'), rouge2: of('rouge2'), rougeL: of('rougeL') };
 }
 
-/** Answers every source of a part, and scores what was written. */
+/** Answers every source of a part as the model's files say, but without drawing words, and scores what was written. */
 export async function writePart(
   engine: Engine,
   writer: Writer,
@@ -79,8 +135,13 @@ export async function writePart(
     // A decoder's item holds the completion as well, behind as many tokens as its label says.
     return [...(writer.model.definition.kind === 'decoder' ? ids.subarray(0, labels[0]) : ids)];
   });
-  const options = task.name === 'translation' ? {} : { maxNewTokens: SUMMARY_TOKENS };
-  const texts = await writeTexts(engine, writer, prompts, options);
+  const translates = task.name === 'translation';
+  const budget: Budget = {
+    usual: (tokens) => (translates ? 2 * tokens + 10 : SUMMARY_TOKENS),
+    firm: translates || writer.model.definition.kind === 'decoder',
+  };
+  // Scores are the same every time: words are never drawn for them.
+  const texts = await writeTexts(engine, writer, prompts, budget, { sample: false });
   const references = samples.map((s) => s.references ?? [s.target]);
   return {
     metrics: writtenScores(task.name, texts, references),
