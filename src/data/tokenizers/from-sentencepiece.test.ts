@@ -37,6 +37,32 @@ describe.each(['unigram', 'bpe'] as const)('as sentencepiece: %s', (name) => {
   });
 });
 
+interface Flagged {
+  readonly model: string;
+  readonly cases: { readonly text: string; readonly ids: number[]; readonly decoded: string }[];
+}
+const flagged = goldenJson<Record<string, Flagged>>('sentencepiece-flags.json');
+
+describe.each(Object.keys(flagged))('as sentencepiece with its flags: %s', (name) => {
+  const { model: file, cases } = flagged[name]!;
+  const flags = readSentencePiece(Buffer.from(file, 'base64'), name);
+  const tokenizer = createTokenizer({ tokenizer: fromSentencePiece(flags) });
+  // SentencePiece finds no control pieces in texts; Hugging Face's tokenizers do.
+  const plain = cases.filter(({ text }) => !text.includes('<s>'));
+
+  test('ids of drawn texts', () => {
+    for (const { text, ids } of plain)
+      expect({ text, ids: tokenizer.ids(text) }).toEqual({ text, ids });
+  });
+
+  test('text of ids', () => {
+    for (const { text, ids, decoded } of plain) {
+      // SentencePiece cuts off the marks that a text began with.
+      if (!ids.includes(0) && !/^ *▁/.test(text)) expect(tokenizer.decode(ids)).toBe(decoded);
+    }
+  });
+});
+
 test('T5: the end after each text, sentinels from the last to the first', () => {
   const tokenizer = made('unigram', 'T5Tokenizer');
   const plain = made('unigram');
@@ -100,6 +126,10 @@ test('models that cannot be used are refused', () => {
   expect(() => made('unigram', 'camembert')).toThrow(/'camembert'.*save_pretrained/);
   const words: SentencePieceModel = { ...model('unigram'), modelType: 3 };
   expect(() => fromSentencePiece(words)).toThrow(ConfigError);
+  const suffixed = { ...model('unigram'), treatWhitespaceAsSuffix: true };
+  expect(() => fromSentencePiece(suffixed)).toThrow(/treat_whitespace_as_suffix = true/);
+  const bare = { ...model('bpe'), escapeWhitespaces: false };
+  expect(() => fromSentencePiece(bare)).toThrow(/escape_whitespaces = false/);
   const blind = { ...model('unigram'), pieces: [{ piece: 'a', score: 0, type: 1 }] };
   expect(() => fromSentencePiece(blind)).toThrow(/no unknown piece/);
   expect(() => readSentencePiece(new Uint8Array(0), 'x.model')).toThrow(/'x.model'.*no pieces/);

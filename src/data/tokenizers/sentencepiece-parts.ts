@@ -1,4 +1,5 @@
 /** Parts of a tokenizer.json that come from a SentencePiece model. */
+import { ConfigError } from '../../errors.js';
 import { type JsonObject, tokenizerFault } from './fields.js';
 import { addedToken, templateProcessing } from './from-vocabulary-files.js';
 import { encodeBase64 } from './precompiled.js';
@@ -15,22 +16,93 @@ const sequence = (key: string, parts: readonly JsonObject[]) => ({
   [key]: parts,
 });
 const replace = (pattern: JsonObject, content: string) => ({ type: 'Replace', pattern, content });
-const metaspace = { type: 'Metaspace', replacement: MARK, prepend_scheme: 'always', split: true };
+const metaspace = (prepend_scheme: 'always' | 'never', split = true) => ({
+  type: 'Metaspace',
+  replacement: MARK,
+  prepend_scheme,
+  split,
+});
+
+/** @throws ConfigError for a model that puts its marks elsewhere than before words */
+function checkMarks({ escapeWhitespaces, treatWhitespaceAsSuffix }: SentencePieceModel): void {
+  if (escapeWhitespaces && !treatWhitespaceAsSuffix) return;
+  const [field, value] = escapeWhitespaces
+    ? ['treat_whitespace_as_suffix', true]
+    : ['escape_whitespaces', false];
+  throw new ConfigError(
+    `The SentencePiece model has ${field} = ${value}, which is not known here. Train it with the default, or save its tokenizer once as tokenizer.json.`,
+    { field, value },
+  );
+}
 
 /** Normalizers that do what SentencePiece does before it cuts. */
-function normalizers({ charsMap, removeExtraWhitespaces }: SentencePieceModel): JsonObject[] {
+function normalizers(model: SentencePieceModel): JsonObject[] {
+  const { charsMap, removeExtraWhitespaces } = model;
+  checkMarks(model);
   const list: JsonObject[] = [];
   if (charsMap) {
     list.push({ type: 'Precompiled', precompiled_charsmap: encodeBase64(charsMap) });
   }
   if (removeExtraWhitespaces) {
-    // In this order, since ` +\z` alone takes quadratic time on long runs within a text.
-    list.push(replace({ Regex: ' {2,}' }, ' '), replace({ Regex: '\\A | \\z' }, ''));
+    // At the end marks go as spaces do. A run begins where none is before it: ` +\z` alone takes
+    // quadratic time on long runs within a text.
+    const end = `(?<![ ${MARK}])[ ${MARK}]+\\z`;
+    for (const [pattern, content] of [
+      [' {2,}', ' '],
+      [end, ''],
+      ['\\A ', ''],
+    ] as const) {
+      list.push(replace({ Regex: pattern }, content));
+    }
   }
   return list;
 }
 
-/** A Unigram over `entries`; pieces never cross words. */
+/** Marks are spaces, and bytes characters. @param stripped the space that was put first goes */
+function spelled(stripped: boolean): JsonObject {
+  return sequence('decoders', [
+    replace({ String: MARK }, ' '),
+    { type: 'ByteFallback' },
+    { type: 'Fuse' },
+    ...(stripped ? [{ type: 'Strip', content: ' ', start: 1, stop: 0 }] : []),
+  ]);
+}
+
+/** Whether a word with the mark before it is cut as it is within a text: no piece spans two of them. */
+function cutsByWord(entries: readonly Entry[]): boolean {
+  return (
+    entries.some(([token]) => token === MARK) &&
+    !entries.some(([token]) => token.lastIndexOf(MARK) > 0)
+  );
+}
+
+/**
+ * How a text becomes the words that a Unigram cuts, each with the mark in the place of the space before it, and
+ * a text again. As a rule the space is left out of the ranges of tokens; not where every space counts.
+ */
+function words(model: SentencePieceModel, entries: readonly Entry[]) {
+  const { addDummyPrefix, removeExtraWhitespaces } = model;
+  const before = normalizers(model);
+  if (addDummyPrefix && removeExtraWhitespaces && cutsByWord(entries)) {
+    // Metaspace takes a mark that was in the text for its own.
+    before.push(replace({ Regex: `(?<![^ ])${MARK}` }, MARK + MARK));
+    const bySpace = { type: 'Split', pattern: { String: ' ' }, behavior: 'Removed', invert: false };
+    return {
+      normalizer: sequence('normalizers', before),
+      pre_tokenizer: sequence('pretokenizers', [bySpace, metaspace('always')]),
+      decoder: metaspace('always'),
+    };
+  }
+  before.push(replace({ String: ' ' }, MARK));
+  if (addDummyPrefix) before.push({ type: 'Prepend', prepend: MARK });
+  return {
+    normalizer: sequence('normalizers', before),
+    pre_tokenizer: metaspace('never', cutsByWord(entries)),
+    decoder: spelled(addDummyPrefix || removeExtraWhitespaces),
+  };
+}
+
+/** A Unigram over `entries`. */
 export function unigram(
   model: SentencePieceModel,
   entries: readonly Entry[],
@@ -38,10 +110,8 @@ export function unigram(
 ): JsonObject {
   return {
     ...shell,
-    normalizer: sequence('normalizers', normalizers(model)),
-    pre_tokenizer: sequence('pretokenizers', [{ type: 'WhitespaceSplit' }, metaspace]),
+    ...words(model, entries),
     post_processor: null,
-    decoder: metaspace,
     model: {
       type: 'Unigram',
       unk_id: unknown,
@@ -95,18 +165,12 @@ export function bpe(model: SentencePieceModel, unknown: number): JsonObject {
   const before = normalizers(model);
   if (model.addDummyPrefix) before.push({ type: 'Prepend', prepend: MARK });
   before.push(replace({ String: ' ' }, MARK));
-  const strip = { type: 'Strip', content: ' ', start: 1, stop: 0 };
   return {
     ...shell,
     normalizer: sequence('normalizers', before),
     pre_tokenizer: whole,
     post_processor: null,
-    decoder: sequence('decoders', [
-      replace({ String: MARK }, ' '),
-      { type: 'ByteFallback' },
-      { type: 'Fuse' },
-      ...(model.addDummyPrefix ? [strip] : []),
-    ]),
+    decoder: spelled(model.addDummyPrefix),
     model: {
       type: 'BPE',
       dropout: null,

@@ -24,6 +24,10 @@ export interface SentencePieceModel {
   readonly charsMap: Uint8Array | null;
   readonly addDummyPrefix: boolean;
   readonly removeExtraWhitespaces: boolean;
+  /** Whether spaces become `▁`. */
+  readonly escapeWhitespaces: boolean;
+  /** Whether `▁` ends a word in the place of beginning it. */
+  readonly treatWhitespaceAsSuffix: boolean;
 }
 
 /** Reads one field and moves on. */
@@ -70,6 +74,8 @@ export function readSentencePiece(bytes: Uint8Array, file: string): SentencePiec
     charsMap: null as Uint8Array | null,
     addDummyPrefix: true,
     removeExtraWhitespaces: true,
+    escapeWhitespaces: true,
+    treatWhitespaceAsSuffix: false,
   };
   const fail = (why: string, cause?: unknown): WeightsError =>
     new WeightsError(
@@ -91,6 +97,7 @@ export function readSentencePiece(bytes: Uint8Array, file: string): SentencePiec
         (r) =>
           walk(r.bytes(), {
             3: [WireType.Varint, (f) => (model.modelType = f.int32())],
+            24: [WireType.Varint, (f) => (model.treatWhitespaceAsSuffix = f.bool())],
             35: [WireType.Varint, (f) => (model.byteFallback = f.bool())],
           }),
       ],
@@ -101,6 +108,7 @@ export function readSentencePiece(bytes: Uint8Array, file: string): SentencePiec
             2: [WireType.LengthDelimited, (f) => (model.charsMap = f.bytes())],
             3: [WireType.Varint, (f) => (model.addDummyPrefix = f.bool())],
             4: [WireType.Varint, (f) => (model.removeExtraWhitespaces = f.bool())],
+            5: [WireType.Varint, (f) => (model.escapeWhitespaces = f.bool())],
           }),
       ],
     });
