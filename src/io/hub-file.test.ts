@@ -104,6 +104,11 @@ describe('files of a model', () => {
     ],
     ['no state of a trainer', ['optimizer.pt', 'net.pth', 'training_args.bin'], ['net.pth']],
     ['Keras', ['tokenizer.json', 'net.keras', 'a/net.h5'], ['tokenizer.json', 'net.keras']],
+    [
+      'models of SentencePiece',
+      ['config.json', 'pytorch_model.bin', 'source.spm', 'target.spm', 'vocab.json', 'tf_model.h5'],
+      ['config.json', 'pytorch_model.bin', 'source.spm', 'target.spm', 'vocab.json'],
+    ],
     ['nothing in folders', ['onnx/model.onnx', 'config.json'], ['config.json']],
   ])('%s', (_, paths, expected) => {
     expect(modelFiles(paths)).toEqual(expected);

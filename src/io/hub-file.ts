@@ -109,6 +109,6 @@ const WEIGHTS = [
 export function modelFiles(paths: readonly string[]): string[] {
   const root = paths.filter((path) => !path.includes('/'));
   const format = WEIGHTS.find((f) => root.some((path) => f.test(path) && !path.endsWith('.json')));
-  const small = /\.(json|txt|model|jinja|md)$|^licen[cs]e/i;
+  const small = /\.(json|txt|model|spm|jinja|md)$|^licen[cs]e/i;
   return root.filter((p) => format?.test(p) || (small.test(p) && !p.endsWith('.index.json')));
 }
