@@ -37,6 +37,11 @@ export async function writeTokenizer(
       await writeJson(path, { model_input_names: read, ...JSON.parse(text) });
     } else await writeWhole(path, [new TextEncoder().encode(text)]);
   }
+  for (const [name, bytes] of tokenizer.binaryFiles()) {
+    const path = join(folder, name);
+    paths.push(path);
+    await writeWhole(path, [bytes]);
+  }
   return paths;
 }
 

@@ -3,6 +3,7 @@ import * as fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { expectClose } from '../../test/support/compare.js';
 import { testEngine } from '../../test/support/engine.js';
+import { tinyMarianTokenizer } from '../../test/support/tiny-marian-tokenizer.js';
 import { createTokenizer, type Tokenizer, trainWordPiece } from '../data/index.js';
 import { type HostTensor, hostTensor, input, toNumbers } from '../graph/index.js';
 import { TEXT_INPUTS } from '../models/index.js';
@@ -282,6 +283,16 @@ test('the decoder reads the start token and then what it has to say, which ends'
   const labels = [...item.labels];
   expect(labels.at(-1)).toBe(3);
   expect([...item.decoderIds!]).toEqual([9, ...labels.slice(0, -1)]);
+});
+
+test('a target is cut by the tokenizer of its language', async () => {
+  const task = textToText({ name: 'translation', decoderStart: 9, endToken: 0 });
+  const marian = await tinyMarianTokenizer(['ann saw', 'the film']);
+  const sample = { id: '1', source: 'ann saw', target: 'ann saw' };
+  const { ids, labels } = task.item(sample, { tokenizer: marian, maxTokens: 32 });
+  const tokens = (list: Iterable<number>) => Array.from(list, (id) => marian.tokenOf(id));
+  expect(tokens(ids)).toEqual(['▁ann', '▁saw', '</s>']);
+  expect(tokens(labels)).toEqual(['▁a', 'nn', '▁s', 'aw', '</s>']);
 });
 
 test('of a prompt and its completion only the completion is learned, its end too', () => {

@@ -55,9 +55,9 @@ export function textToText({
     score: ({ rows }) => score({ rows, truth: rows.map(() => null) }),
     head: 'seq2seq-lm',
     item: ({ source, target }, tools) => {
-      const labels = Int32Array.from(
-        tools.tokenizer.ids(target, { maxLength: tools.maxTokens - 1 }),
-      );
+      const { tokenizer, maxTokens } = tools;
+      const written = tokenizer.target ?? tokenizer;
+      const labels = Int32Array.from(written.ids(target, { maxLength: maxTokens - 1 }));
       const ended = labels.at(-1) === endToken ? labels : Int32Array.from([...labels, endToken]);
       const decoderIds = new Int32Array(ended.length);
       decoderIds.set(ended.subarray(0, -1), 1);

@@ -1,8 +1,9 @@
 /** A tiny text base of a real architecture as a folder with its tokenizer, so that a whole run takes moments. */
-import { createTokenizer, trainBpe, trainWordPiece } from '../../src/data/index.js';
+import { createTokenizer, type Tokenizer, trainBpe, trainWordPiece } from '../../src/data/index.js';
 import { loadTextDefinition, type RawConfig, type TextHead } from '../../src/models/index.js';
 import { initialize } from '../../src/nn/index.js';
 import { saveTextModel } from '../../src/run/text/save-model.js';
+import { tinyMarianTokenizer } from './tiny-marian-tokenizer.js';
 
 const ENCODER: RawConfig = {
   hidden_size: 32,
@@ -86,16 +87,12 @@ const TINY: Readonly<Record<string, { raw: RawConfig; head: TextHead; bytes?: tr
   t5: { raw: T5, head: 'seq2seq-lm', bytes: true },
   mt5: { raw: T5, head: 'seq2seq-lm', bytes: true },
   bart: { raw: SEQ2SEQ, head: 'seq2seq-lm', bytes: true },
-  marian: { raw: SEQ2SEQ, head: 'seq2seq-lm', bytes: true },
+  marian: { raw: { ...SEQ2SEQ, bos_token_id: null, eos_token_id: 0 }, head: 'seq2seq-lm' },
 };
 
-/** Writes it, with a tokenizer that was trained on `texts`. */
-export async function writeTinyTextBase(
-  folder: string,
-  texts: readonly string[],
-  modelType = 'bert',
-): Promise<string> {
-  const { raw, head: headName, bytes } = TINY[modelType]!;
+async function tokenizerOf(modelType: string, texts: readonly string[]): Promise<Tokenizer> {
+  if (modelType === 'marian') return tinyMarianTokenizer(texts);
+  const { head: headName, bytes } = TINY[modelType]!;
   const masks = headName === 'masked-lm';
   const specialTokens = ['<pad>', '</s>', ...(masks ? ['<mask>'] : [])];
   const json = bytes
@@ -110,9 +107,25 @@ export async function writeTinyTextBase(
         sep_token: '[SEP]',
         mask_token: '[MASK]',
       };
-  const tokenizer = createTokenizer({ tokenizer: json, config: names });
+  return createTokenizer({ tokenizer: json, config: names });
+}
+
+/** Writes it, with a tokenizer that was trained on `texts`. */
+export async function writeTinyTextBase(
+  folder: string,
+  texts: readonly string[],
+  modelType = 'bert',
+): Promise<string> {
+  const { raw, head: headName } = TINY[modelType]!;
+  const tokenizer = await tokenizerOf(modelType, texts);
   const definition = await loadTextDefinition(modelType);
-  const config = definition.parse({ ...raw, vocab_size: tokenizer.vocabularySize });
+  const size = tokenizer.vocabularySize;
+  // As in OPUS-MT's, padding is the last token, and a text begins with it.
+  const last = modelType === 'marian' && {
+    pad_token_id: size - 1,
+    decoder_start_token_id: size - 1,
+  };
+  const config = definition.parse({ ...raw, vocab_size: size, ...last });
   const head = definition.heads[headName]!;
   const model = head.build(config);
   const weights = initialize(model, 1);

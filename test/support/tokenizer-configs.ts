@@ -12,16 +12,17 @@ import {
 
 type Json = Readonly<Record<string, unknown>>;
 
-const folder = resolve(import.meta.dirname, '../golden/tokenizers');
+/** Where the golden files of tokenizers lie. */
+export const goldenFolder = resolve(import.meta.dirname, '../golden/tokenizers');
 
 /** A golden file of tokenizers, parsed. */
 export function goldenJson<T>(name: string): T {
-  return JSON.parse(readFileSync(resolve(folder, name), 'utf8')) as T;
+  return JSON.parse(readFileSync(resolve(goldenFolder, name), 'utf8')) as T;
 }
 
 /** A model file of SentencePiece. */
 export function goldenModel(name: 'unigram' | 'bpe'): Uint8Array {
-  return readFileSync(resolve(folder, `${name}.model`));
+  return readFileSync(resolve(goldenFolder, `${name}.model`));
 }
 
 /** Tokenizers by name. */

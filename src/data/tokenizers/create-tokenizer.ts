@@ -1,10 +1,11 @@
 /** A tokenizer from the content of a tokenizer.json. */
 import { ConfigError } from '../../errors.js';
 import { type AddedToken, addedVocabulary, readAddedTokens } from './added-tokens.js';
-import { alignedText, endAt, startAt } from './aligned-text.js';
 import { readBpe } from './bpe.js';
+import { type CuttingParts, textTokens, wordTokens } from './cut-texts.js';
 import { cleanUpSpaces, readDecoder } from './decoders.js';
 import { byType, type JsonObject, objectField } from './fields.js';
+import { isMarian, type MarianParts } from './marian.js';
 import type { TokenModel } from './model.js';
 import { readNormalizer } from './normalizers.js';
 import { addedCount, readPostProcessor } from './post-processor.js';
@@ -24,20 +25,17 @@ export interface TokenizerFiles {
   readonly config?: JsonObject;
   /** special_tokens_map.json. */
   readonly specialTokensMap?: JsonObject;
+  /** Of a Marian whose own files are there. */
+  readonly marian?: MarianParts;
+  /** {@link Tokenizer.target} */
+  readonly target?: Tokenizer;
 }
 
 /** transformers writes 1e30 where a model has no limit. */
 const MAX_SENSIBLE_LENGTH = 1e9;
 
-const MODELS: Readonly<Record<string, (config: JsonObject, field: string) => TokenModel>> = {
-  WordPiece: readWordPiece,
-  WordLevel: readWordLevel,
-  BPE: readBpe,
-  Unigram: readUnigram,
-};
-
 /** Files of before 2021 name no type. */
-function readModel(value: unknown): TokenModel {
+function readModel(value: unknown, pieces?: ReadonlySet<string>): TokenModel {
   const config = objectField(value, 'model');
   const guessed = Array.isArray(config.vocab)
     ? 'Unigram'
@@ -46,7 +44,12 @@ function readModel(value: unknown): TokenModel {
       : config.continuing_subword_prefix !== undefined
         ? 'WordPiece'
         : undefined;
-  return byType(config.type == null ? { ...config, type: guessed } : config, 'model', MODELS);
+  return byType(config.type == null ? { ...config, type: guessed } : config, 'model', {
+    WordPiece: readWordPiece,
+    WordLevel: readWordLevel,
+    BPE: readBpe,
+    Unigram: (unigram, field) => readUnigram(unigram, field, pieces),
+  });
 }
 
 const optional = <T>(value: unknown, field: string, read: (c: JsonObject, f: string) => T) =>
@@ -58,8 +61,8 @@ const optional = <T>(value: unknown, field: string, read: (c: JsonObject, f: str
  * @throws WeightsError naming the field that is damaged or asks for what is not known here
  */
 export function createTokenizer(files: TokenizerFiles): Tokenizer {
-  const { tokenizer, config = {} } = files;
-  const model = readModel(tokenizer.model);
+  const { tokenizer, config = {}, marian, target } = files;
+  const model = readModel(tokenizer.model, marian?.pieces);
   const normalizer = optional(tokenizer.normalizer, 'normalizer', readNormalizer);
   const preTokenizer = optional(tokenizer.pre_tokenizer, 'pre_tokenizer', readPreTokenizer);
   const post = readPostProcessor(
@@ -85,39 +88,12 @@ export function createTokenizer(files: TokenizerFiles): Tokenizer {
   const maxLength =
     typeof told === 'number' && told >= 1 && told < MAX_SENSIBLE_LENGTH ? Math.floor(told) : null;
 
-  /** Appends the tokens of one text, or of one word of it. */
-  const addText = (out: TextTokens, text: string, word: number | null): void => {
-    let index = 0;
-    const add = (id: number, start: number, end: number): void => {
-      out.ids.push(id);
-      out.starts.push(start);
-      out.ends.push(end);
-      out.wordIds.push(word ?? index);
-    };
-    for (const { part, token } of splitAdded(alignedText(text))) {
-      if (token !== null) {
-        add(token, startAt(part, 0), endAt(part, part.text.length));
-        index++;
-        continue;
-      }
-      for (const piece of preTokenizer ? preTokenizer(part) : [part]) {
-        const { ids, starts, ends } = model.tokenize(piece.text);
-        for (let i = 0; i < ids.length; i++) {
-          add(ids[i]!, startAt(piece, starts[i]!), endAt(piece, ends[i]!));
-        }
-        index++;
-      }
-    }
-  };
-
-  const tokensOf = (texts: readonly string[], areWords: boolean): TextTokens => {
-    const wordIds: number[] = [];
-    const sourceOf = (token: number) => texts[areWords ? wordIds[token]! : 0]!;
-    const out: TextTokens = { ids: [], starts: [], ends: [], wordIds, sourceOf };
-    texts.forEach((text, i) => {
-      addText(out, text, areWords ? i : null);
-    });
-    return out;
+  const parts: CuttingParts = {
+    splitAdded,
+    preTokenizer,
+    model,
+    idOf,
+    languageCodes: marian !== undefined || isMarian(config),
   };
 
   const truncated = (
@@ -176,19 +152,20 @@ export function createTokenizer(files: TokenizerFiles): Tokenizer {
   };
 
   const read = (text: string, { pair, truncate }: EncodeOptions): TextTokens[] => {
-    if (pair !== undefined) return [tokensOf([text], false), tokensOf([pair], false)];
+    if (pair !== undefined) return [textTokens(text, parts), textTokens(pair, parts)];
     if (truncate === 'second') {
       throw new ConfigError("truncate is 'second', but there is no second text.", { truncate });
     }
-    return [tokensOf([text], false)];
+    return [textTokens(text, parts)];
   };
 
   return {
     vocabularySize,
     special,
     maxLength,
+    ...(target && { target }),
     encode: (text, options = {}) => encodeTexts(read(text, options), options),
-    encodeWords: (words, options = {}) => encodeTexts([tokensOf(words, true)], options),
+    encodeWords: (words, options = {}) => encodeTexts([wordTokens(words, parts)], options),
     ids(text, options = {}) {
       const texts = read(text, options);
       const { kept, addSpecial } = truncated(texts, options);
@@ -222,15 +199,22 @@ export function createTokenizer(files: TokenizerFiles): Tokenizer {
       const saved = {
         ...config,
         ...names,
-        tokenizer_class: config.tokenizer_class ?? 'PreTrainedTokenizerFast',
+        tokenizer_class:
+          config.tokenizer_class ?? (marian ? 'MarianTokenizer' : 'PreTrainedTokenizerFast'),
+        // Python's MarianTokenizer learns of tokens beyond vocab.json here.
+        ...(marian && {
+          added_tokens_decoder: Object.fromEntries(added.map(({ id, ...token }) => [id, token])),
+        }),
       };
       const json = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`;
       return new Map([
         ['tokenizer.json', JSON.stringify({ ...tokenizer, truncation: null, padding: null })],
         ['tokenizer_config.json', json(saved)],
         ['special_tokens_map.json', json(names)],
+        ...(marian?.files ?? []),
       ]);
     },
+    binaryFiles: () => marian?.binaryFiles ?? new Map(),
     withTokens(tokens, { special: isSpecial = false } = {}) {
       const fresh = [...new Set(tokens)].filter((t) => t !== '' && idOf(t) === undefined);
       const entries: AddedToken[] = fresh.map((content, i) => ({
@@ -245,6 +229,7 @@ export function createTokenizer(files: TokenizerFiles): Tokenizer {
       return createTokenizer({
         ...files,
         tokenizer: { ...tokenizer, added_tokens: [...added, ...entries] },
+        ...(target && { target: target.withTokens(tokens, { special: isSpecial }) }),
       });
     },
   };

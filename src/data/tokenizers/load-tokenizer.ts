@@ -2,8 +2,9 @@
 import { ConfigError } from '../../errors.js';
 import { createTokenizer } from './create-tokenizer.js';
 import { countField, type JsonObject, objectField, tokenizerFault } from './fields.js';
-import { fromMarian, fromSentencePiece } from './from-sentencepiece.js';
+import { fromSentencePiece } from './from-sentencepiece.js';
 import { addedToken, fromVocabAndMerges, fromVocabText } from './from-vocabulary-files.js';
+import { cuttingPieces, fromMarian, isMarian, type MarianParts } from './marian.js';
 import { readSentencePiece } from './sentencepiece.js';
 import type { Tokenizer } from './tokenizer.js';
 
@@ -14,10 +15,15 @@ export interface TokenizerSource {
   bytes(file: string): Promise<Uint8Array | null>;
 }
 
+type Side = 'source' | 'target';
+
 /** Choices that the files leave open. */
 export interface LoadTokenizerOptions {
-  /** Which language of a Marian model; default `source`. A tokenizer.json serves one only. */
-  readonly side?: 'source' | 'target';
+  /**
+   * Which language of a Marian model; default `source`, whose `target` is the other. A tokenizer.json serves
+   * one only, so where Marian's own files are there, they are read.
+   */
+  readonly side?: Side;
 }
 
 const SENTENCEPIECE = ['spiece.model', 'sentencepiece.bpe.model', 'tokenizer.model'];
@@ -60,18 +66,9 @@ function withAdded(tokenizer: JsonObject, config: JsonObject, older: JsonObject)
 async function fromOlderFiles(
   source: TokenizerSource,
   config: JsonObject,
-  { side = 'source' }: LoadTokenizerOptions,
 ): Promise<JsonObject | null> {
   const named = config.tokenizer_class ?? (await source.json('config.json'))?.model_type;
   const kind = typeof named === 'string' ? named : '';
-  const spm = await source.bytes(`${side}.spm`);
-  if (spm) {
-    const vocabulary = await source.json('vocab.json');
-    if (!vocabulary) {
-      throw new ConfigError(`'${side}.spm' needs vocab.json, which gives the ids, beside it.`);
-    }
-    return fromMarian(readSentencePiece(spm, `${side}.spm`), vocabulary, config);
-  }
   for (const file of SENTENCEPIECE) {
     const bytes = await source.bytes(file);
     if (bytes) return fromSentencePiece(readSentencePiece(bytes, file), { config, kind, file });
@@ -85,6 +82,70 @@ async function fromOlderFiles(
     : fromVocabAndMerges(vocabulary, merges, config, kind);
 }
 
+/** Says what is missing. */
+function missing(spm: Uint8Array | null, side: Side): ConfigError {
+  return new ConfigError(
+    spm
+      ? `'${side}.spm' needs vocab.json, which gives the ids, beside it.`
+      : `There is no tokenizer: expected tokenizer.json, vocab.txt, vocab.json with merges.txt, vocab.json with source.spm and target.spm, or one of ${SENTENCEPIECE.join(', ')}.`,
+    {},
+    'tokenizer-missing',
+  );
+}
+
+/** tokenizer_config.json and special_tokens_map.json; `{}` where there is none. */
+interface Configs {
+  readonly config: JsonObject;
+  readonly specialTokensMap: JsonObject;
+}
+
+/** Marian's own files; null where they are not all there. */
+async function marianParts(
+  source: TokenizerSource,
+  config: JsonObject,
+): Promise<Omit<MarianParts, 'pieces'> | null> {
+  const names = ['vocab.json', ...(config.separate_vocabs === true ? ['target_vocab.json'] : [])];
+  const files = new Map<string, string>();
+  for (const name of names) {
+    const vocabulary = await source.json(name);
+    if (!vocabulary) return null;
+    files.set(name, JSON.stringify(vocabulary));
+  }
+  const binaryFiles = new Map<string, Uint8Array>();
+  for (const name of ['source.spm', 'target.spm']) {
+    const bytes = await source.bytes(name);
+    if (bytes) binaryFiles.set(name, bytes);
+  }
+  return { files, binaryFiles };
+}
+
+/** A Marian's tokenizer, from SentencePiece's models; null where there is none for that side. */
+async function marianTokenizer(
+  source: TokenizerSource,
+  { config, specialTokensMap }: Configs,
+  asked: Side,
+): Promise<Tokenizer | null> {
+  const parts = await marianParts(source, config);
+  if (!parts?.binaryFiles.has(`${asked}.spm`)) return null;
+  const older = (await source.json('added_tokens.json')) ?? {};
+  const make = (side: Side, target?: Tokenizer): Tokenizer => {
+    const file = `${side}.spm`;
+    const model = readSentencePiece(parts.binaryFiles.get(file)!, file);
+    const own = side === 'target' ? parts.files.get('target_vocab.json') : undefined;
+    const vocabulary = JSON.parse(own ?? parts.files.get('vocab.json')!) as JsonObject;
+    const made = fromMarian(model, vocabulary, { ...specialTokensMap, ...config });
+    return createTokenizer({
+      tokenizer: withAdded(made, config, older),
+      config,
+      specialTokensMap,
+      marian: { ...parts, pieces: cuttingPieces(model) },
+      ...(target && { target }),
+    });
+  };
+  if (asked === 'target' || !parts.binaryFiles.has('target.spm')) return make(asked);
+  return make('source', make('target'));
+}
+
 /**
  * The tokenizer of a checkpoint: tokenizer.json, else SentencePiece's model (with Marian's or
  * fairseq's numbering where the model's kind asks for it), vocab.txt, or vocab.json and merges.txt.
@@ -95,20 +156,18 @@ async function fromOlderFiles(
  */
 export async function loadTokenizer(
   source: TokenizerSource,
-  options: LoadTokenizerOptions = {},
+  { side = 'source' }: LoadTokenizerOptions = {},
 ): Promise<Tokenizer> {
   const config = (await source.json('tokenizer_config.json')) ?? {};
   const specialTokensMap = (await source.json('special_tokens_map.json')) ?? {};
   let tokenizer = await tokenizerJson(source);
+  if (!tokenizer || config.tokenizer_class === undefined || isMarian(config)) {
+    const marian = await marianTokenizer(source, { config, specialTokensMap }, side);
+    if (marian) return marian;
+  }
   if (!tokenizer) {
-    const older = await fromOlderFiles(source, { ...specialTokensMap, ...config }, options);
-    if (!older) {
-      throw new ConfigError(
-        `There is no tokenizer: expected tokenizer.json, vocab.txt, vocab.json with merges.txt, or one of ${SENTENCEPIECE.join(', ')}.`,
-        {},
-        'tokenizer-missing',
-      );
-    }
+    const older = await fromOlderFiles(source, { ...specialTokensMap, ...config });
+    if (!older) throw missing(await source.bytes(`${side}.spm`), side);
     tokenizer = withAdded(older, config, (await source.json('added_tokens.json')) ?? {});
   }
   return createTokenizer({ tokenizer, config, specialTokensMap });

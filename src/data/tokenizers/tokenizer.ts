@@ -48,6 +48,8 @@ export interface Tokenizer {
   readonly special: SpecialTokens;
   /** `model_max_length`, where the tokenizer's files give a sensible one. */
   readonly maxLength: number | null;
+  /** For the texts that a model writes, where it cuts them otherwise than those that it reads (Marian). */
+  readonly target?: Tokenizer;
   /** @throws ConfigError when `maxLength` leaves no room for the special tokens */
   encode(text: string, options?: EncodeOptions): Encoding;
   /** Words that are already split, as in data for tagging: `wordIds` are indices into `words`. */
@@ -60,9 +62,12 @@ export interface Tokenizer {
   idOf(token: string): number | undefined;
   /**
    * The files to be saved beside a model, by name: tokenizer.json, tokenizer_config.json and
-   * special_tokens_map.json. transformers and transformers.js load them.
+   * special_tokens_map.json. transformers and transformers.js load them; where Python reads others
+   * (Marian's vocab.json), those too.
    */
   files(): ReadonlyMap<string, string>;
+  /** The same for files that are no text: Marian's `source.spm` and `target.spm`. */
+  binaryFiles(): ReadonlyMap<string, Uint8Array>;
   /** A tokenizer with more tokens at the end of the vocabulary; known ones are passed over. */
   withTokens(tokens: readonly string[], options?: { readonly special?: boolean }): Tokenizer;
 }

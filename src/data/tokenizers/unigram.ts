@@ -47,14 +47,21 @@ export interface UnigramSearch {
   best(text: string): { ids: number[]; ends: number[] };
 }
 
-/** A search over a vocabulary. @see Kudo 2018, "Subword Regularization" */
-export function unigramSearch({ tokens, scores }: ScoredVocabulary): UnigramSearch {
+/**
+ * A search over a vocabulary, or over those of its entries that are in `pieces`.
+ * @see Kudo 2018, "Subword Regularization"
+ */
+export function unigramSearch(
+  { tokens, scores }: ScoredVocabulary,
+  pieces?: ReadonlySet<string>,
+): UnigramSearch {
   const trie = new PrefixTrie(tokens.length * 3);
-  tokens.forEach((token, id) => {
-    trie.add(token, id);
-  });
   let lowest = Number.POSITIVE_INFINITY;
-  for (const score of scores) lowest = Math.min(lowest, score);
+  tokens.forEach((token, id) => {
+    if (pieces && !pieces.has(token)) return;
+    trie.add(token, id);
+    lowest = Math.min(lowest, scores[id]!);
+  });
   const unknownScore = lowest - UNKNOWN_PENALTY;
   return {
     best(text) {
@@ -98,9 +105,15 @@ export function unigramSearch({ tokens, scores }: ScoredVocabulary): UnigramSear
 /**
  * Unigram as Hugging Face's tokenizers applies it: neighbouring unknown characters are one token, or
  * bytes where the vocabulary has them.
+ * @param pieces the entries that texts are cut into, where the vocabulary has more; those are found only
+ * as a whole stretch of unknown characters
  * @throws WeightsError naming the field that is wrong
  */
-export function readUnigram(config: JsonObject, field: string): TokenModel {
+export function readUnigram(
+  config: JsonObject,
+  field: string,
+  pieces?: ReadonlySet<string>,
+): TokenModel {
   const scored = readScores(config.vocab, `${field}.vocab`);
   const { tokens } = scored;
   const ids = new Map(tokens.map((token, id) => [token, id]));
@@ -112,7 +125,7 @@ export function readUnigram(config: JsonObject, field: string): TokenModel {
       `is ${unknown}, but the vocabulary has ${tokens.length} entries.`,
     );
   }
-  const search = unigramSearch(scored);
+  const search = unigramSearch(scored, pieces);
   const tokenize = (piece: string): PieceTokens => {
     const path = search.best(piece);
     const out = { ids: [] as number[], starts: [] as number[], ends: [] as number[] };

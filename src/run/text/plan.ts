@@ -202,15 +202,16 @@ export function planText(
   if (dataset.kind === 'pairs') {
     const { definition, config, tokenizer } = base;
     const { decoderStartToken, eosTokens } = config;
+    const [eos] = eosTokens;
     if (definition.kind === 'decoder') {
-      const end = eosTokens[0] ?? specialToken(tokenizer, 'eos');
+      const end = eos ?? specialToken(tokenizer, 'eos');
       return planOf(
         promptedText({ endToken: end, prefix: choices.prefix, labelSmoothing }),
         dataset,
         'pairs',
       );
     }
-    if (definition.kind !== 'encoder-decoder' || decoderStartToken === null || !eosTokens[0]) {
+    if (definition.kind !== 'encoder-decoder' || decoderStartToken === null || eos === undefined) {
       throw new ConfigError(
         `${dataset.task} needs an encoder-decoder such as t5, bart or marian, or a decoder such as gpt2; ${base.path} is a ${definition.modelType}. Choose one with --base.`,
         { task: dataset.task, modelType: definition.modelType },
@@ -220,7 +221,7 @@ export function planText(
     const task = textToText({
       name: dataset.task as 'translation',
       decoderStart: decoderStartToken,
-      endToken: eosTokens[0],
+      endToken: eos,
       prefix: choices.prefix,
       labelSmoothing,
     });

@@ -38,7 +38,7 @@ export function streamOf(
   fingerprint: string,
 ): TextStream<TextSample, unknown> {
   const tools: TextTools = { tokenizer, maxTokens };
-  const files = [...tokenizer.files()].join();
+  const files = [...tokenizer.files(), ...(tokenizer.target?.files() ?? [])].join();
   return new TextStream({
     task,
     samples,

@@ -97,7 +97,8 @@ export async function writeTexts(
   options: Omit<GenerateOptions, 'maxNewTokens' | 'decode'> = {},
 ): Promise<string[]> {
   const { tokenizer } = writer.base;
-  const decode = (ids: readonly number[]) => tokenizer.decode(ids, { skipSpecialTokens: true });
+  const reader = tokenizer.target ?? tokenizer;
+  const decode = (ids: readonly number[]) => reader.decode(ids, { skipSpecialTokens: true });
   const written = await generate(engine, writer.model, prompts, {
     ...options,
     numReturnSequences: 1,
