@@ -71,7 +71,7 @@ export async function exportHuggingFaceText(
       const generation = new TextEncoder().encode(configText(generationFile(source)));
       await writeWhole(join(to, 'generation_config.json'), [generation]);
     }
-    await writeTokenizer(to, tokenizer, definition.inputs);
+    await writeTokenizer(to, tokenizer, source);
     await writeSafetensors(join(to, 'model.safetensors'), checkpoint.tensors, { format: 'pt' });
     const subject = { definition, headName, config, onnx: models.map((m) => m.file) };
     const text = textCard(

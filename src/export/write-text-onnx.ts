@@ -20,16 +20,16 @@ const NAMES: readonly string[] = [TEXT_INPUTS.ids, TEXT_INPUTS.types, TEXT_INPUT
 /**
  * Writes the files of a tokenizer. Which tensors it makes is said in them: by default transformers 4 makes types
  * for all models, and transformers 5 for none, so that the two texts of a pair would be told apart by neither.
- * @param inputs names of `TEXT_INPUTS` that the model reads
+ * A tagger's tokenizer is one for words that are split already.
  * @returns their paths
  */
 export async function writeTokenizer(
   folder: string,
   tokenizer: Tokenizer,
-  inputs: readonly string[],
+  { definition: { inputs }, headName }: Pick<ExportedText, 'definition' | 'headName'>,
 ): Promise<string[]> {
   const paths: string[] = [];
-  for (const [name, text] of tokenizer.files()) {
+  for (const [name, text] of tokenizer.files({ words: headName === 'token-classification' })) {
     const path = join(folder, name);
     paths.push(path);
     if (name === 'tokenizer_config.json') {
@@ -85,5 +85,5 @@ export async function exportTextOnnxFiles(
     paths.push(...files, description);
   };
   for (const one of models) await write(one);
-  return [...paths, ...(await writeTokenizer(folder, source.tokenizer, source.definition.inputs))];
+  return [...paths, ...(await writeTokenizer(folder, source.tokenizer, source))];
 }

@@ -12,6 +12,7 @@ import {
   type Span,
   trainUnigram,
 } from '../../src/data/tokenizers/index.js';
+import { puttingSpaces } from '../../src/data/tokenizers/word-spaces.js';
 
 interface NativeEncoding {
   getIds(): number[];
@@ -84,6 +85,7 @@ export interface Reference {
 export function reference(tokenizerJson: object): Reference {
   const json = JSON.stringify(tokenizerJson);
   const made = native!.Tokenizer.fromString(json);
+  const ofWords = native!.Tokenizer.fromString(JSON.stringify(puttingSpaces({ ...tokenizerJson })));
   const convert = (
     found: NativeEncoding,
     texts: (sequence: number) => readonly number[],
@@ -120,7 +122,7 @@ export function reference(tokenizerJson: object): Reference {
     // The binding takes no words: each is a text of its own, as in the Rust library.
     async encodeWords(words) {
       const parts = await Promise.all(
-        words.map((word) => made.encode(word, null, { addSpecialTokens: false })),
+        words.map((word) => ofWords.encode(word, null, { addSpecialTokens: false })),
       );
       const found = parts.map((part, i) => {
         const index = unitIndex(words[i]!);

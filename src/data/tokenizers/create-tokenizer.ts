@@ -16,6 +16,7 @@ import { type TextTokens, trimRanges } from './trim-ranges.js';
 import { truncatedLengths } from './truncate.js';
 import { readUnigram } from './unigram.js';
 import { readWordLevel, readWordPiece } from './word-piece.js';
+import { countsOnSpaces, puttingSpaces, spaced } from './word-spaces.js';
 
 /** The files of a tokenizer, parsed. */
 export interface TokenizerFiles {
@@ -95,6 +96,9 @@ export function createTokenizer(files: TokenizerFiles): Tokenizer {
     idOf,
     languageCodes: marian !== undefined || isMarian(config),
   };
+  const lacksSpaces = preTokenizer !== null && countsOnSpaces(tokenizer.pre_tokenizer);
+  const wordParts = lacksSpaces ? { ...parts, preTokenizer: spaced(preTokenizer) } : parts;
+  const wordTrim = lacksSpaces && post.trim ? { addPrefixSpace: true } : post.trim;
 
   const truncated = (
     texts: readonly TextTokens[],
@@ -120,9 +124,13 @@ export function createTokenizer(files: TokenizerFiles): Tokenizer {
     return { kept, lost: total - kept.reduce((a, b) => a + b, 0), addSpecial };
   };
 
-  const encodeTexts = (texts: readonly TextTokens[], options: EncodeOptions): Encoding => {
+  const encodeTexts = (
+    texts: readonly TextTokens[],
+    options: EncodeOptions,
+    trim = post.trim,
+  ): Encoding => {
     const { kept, lost, addSpecial } = truncated(texts, options);
-    if (post.trim) for (const text of texts) trimRanges(text, tokenOf, post.trim);
+    if (trim) for (const text of texts) trimRanges(text, tokenOf, trim);
     const ids: number[] = [];
     const typeIds: number[] = [];
     const offsets: (Span | null)[] = [];
@@ -165,7 +173,8 @@ export function createTokenizer(files: TokenizerFiles): Tokenizer {
     maxLength,
     ...(target && { target }),
     encode: (text, options = {}) => encodeTexts(read(text, options), options),
-    encodeWords: (words, options = {}) => encodeTexts([wordTokens(words, parts)], options),
+    encodeWords: (words, options = {}) =>
+      encodeTexts([wordTokens(words, wordParts)], options, wordTrim),
     ids(text, options = {}) {
       const texts = read(text, options);
       const { kept, addSpecial } = truncated(texts, options);
@@ -194,8 +203,9 @@ export function createTokenizer(files: TokenizerFiles): Tokenizer {
     },
     tokenOf,
     idOf,
-    files() {
+    files({ words = false } = {}) {
       const names = specialTokensMap(special, tokenOf);
+      const saving = words ? puttingSpaces(tokenizer) : tokenizer;
       const saved = {
         ...config,
         ...names,
@@ -205,10 +215,11 @@ export function createTokenizer(files: TokenizerFiles): Tokenizer {
         ...(marian && {
           added_tokens_decoder: Object.fromEntries(added.map(({ id, ...token }) => [id, token])),
         }),
+        ...(words && lacksSpaces && saving !== tokenizer && { add_prefix_space: true }),
       };
       const json = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`;
       return new Map([
-        ['tokenizer.json', JSON.stringify({ ...tokenizer, truncation: null, padding: null })],
+        ['tokenizer.json', JSON.stringify({ ...saving, truncation: null, padding: null })],
         ['tokenizer_config.json', json(saved)],
         ['special_tokens_map.json', json(names)],
         ...(marian?.files ?? []),

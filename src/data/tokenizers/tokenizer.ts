@@ -52,7 +52,10 @@ export interface Tokenizer {
   readonly target?: Tokenizer;
   /** @throws ConfigError when `maxLength` leaves no room for the special tokens */
   encode(text: string, options?: EncodeOptions): Encoding;
-  /** Words that are already split, as in data for tagging: `wordIds` are indices into `words`. */
+  /**
+   * Words that are already split, as in data for tagging: `wordIds` are indices into `words`. Byte-level
+   * tokenizers get each as if a space stood before it, the first one too, as by `add_prefix_space`.
+   */
   encodeWords(words: readonly string[], options?: Omit<EncodeOptions, 'pair'>): Encoding;
   /** The ids of `encode`, without the work for offsets. */
   ids(text: string, options?: EncodeOptions): readonly number[];
@@ -64,8 +67,10 @@ export interface Tokenizer {
    * The files to be saved beside a model, by name: tokenizer.json, tokenizer_config.json and
    * special_tokens_map.json. transformers and transformers.js load them; where Python reads others
    * (Marian's vocab.json), those too.
+   * @param options.words for a model that reads words by {@link Tokenizer.encodeWords}: byte-level
+   * tokenizers are then told to `add_prefix_space`
    */
-  files(): ReadonlyMap<string, string>;
+  files(options?: { readonly words?: boolean }): ReadonlyMap<string, string>;
   /** The same for files that are no text: Marian's `source.spm` and `target.spm`. */
   binaryFiles(): ReadonlyMap<string, Uint8Array>;
   /** A tokenizer with more tokens at the end of the vocabulary; known ones are passed over. */

@@ -28,7 +28,7 @@ export async function saveTextModel(
     if (headName === 'causal-lm' || headName === 'seq2seq-lm') {
       await put('generation_config.json', generationFile(loaded));
     }
-    await writeTokenizer(place('.'), tokenizer, loaded.definition.inputs);
+    await writeTokenizer(place('.'), tokenizer, loaded);
     // Python's loaders ask for this word.
     await writeSafetensors(place('model.safetensors'), tensors, { format: 'pt' });
   });

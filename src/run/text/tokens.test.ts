@@ -1,8 +1,10 @@
 /** Whole runs on toy texts whose answers are tokens: names, answers, and frozen trunks below such heads. */
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { toyTexts } from '../../../test/support/toy-texts.js';
+import { loadTokenizer } from '../../data/index.js';
+import { openCheckpointFolder } from '../../io/index.node.js';
 import type { Metrics } from '../../tasks/index.js';
 import { evaluateRun, predictRun } from '../index.node.js';
 
@@ -29,6 +31,19 @@ test('token-classification: names are found in sentences that were never seen', 
   expect(first!.entities).toHaveLength(2);
   const again = await evaluateRun(at('tags'), data);
   expect(again.metrics.f1).toBeCloseTo(run.summary.metrics.f1!, 10);
+});
+
+test('token-classification with a byte-level tokenizer: words keep their spaces, here and in Python', async () => {
+  await adapt({ data: at('names'), base: at('gpt2'), epochs: 1, out: at('spaced') });
+  const read = (name: string) =>
+    JSON.parse(readFileSync(join(at('spaced'), 'model', name), 'utf8'));
+  expect(read('tokenizer_config.json').add_prefix_space).toBe(true);
+  expect(read('tokenizer.json').pre_tokenizer).toMatchObject({ add_prefix_space: true });
+  const words = ['the', 'ann', 'met', 'dan', 'today'];
+  const base = await loadTokenizer(openCheckpointFolder(at('gpt2')));
+  const saved = await loadTokenizer(openCheckpointFolder(join(at('spaced'), 'model')));
+  expect(saved.encodeWords(words).ids).toEqual(base.encodeWords(words).ids);
+  expect(saved.encodeWords(words).ids).toEqual(base.ids(` ${words.join(' ')}`));
 });
 
 test('question-answering: the answer is found in a context that is cut into windows', async () => {
