@@ -12,7 +12,7 @@ import { MARK } from './layout.js';
 import { inTransformersJs, textCard } from './text-card.js';
 import { exportTextOnnx } from './text-onnx.js';
 import { writeOnnx } from './write-onnx.js';
-import { writeTokenizer } from './write-text-onnx.js';
+import { textLimit, writeTokenizer } from './write-text-onnx.js';
 
 /** A text model with its tokenizer. */
 export interface TextSource
@@ -45,7 +45,9 @@ export async function exportHuggingFaceText(
 ): Promise<HuggingFaceExport> {
   const { definition, headName, head, config, tokenizer } = source;
   const license = card.license ?? card.base?.license;
+  const maxTokens = textLimit(source);
   const models = await exportTextOnnx(engine, source, {
+    maxTokens,
     metadata: { ...(card.base && { base: card.base.name }), ...(license && { license }) },
   });
   const checkpoint = textCheckpointOf(source);
@@ -73,7 +75,7 @@ export async function exportHuggingFaceText(
     }
     await writeTokenizer(to, tokenizer, source);
     await writeSafetensors(join(to, 'model.safetensors'), checkpoint.tensors, { format: 'pt' });
-    const subject = { definition, headName, config, onnx: models.map((m) => m.file) };
+    const subject = { definition, headName, config, maxTokens, onnx: models.map((m) => m.file) };
     const text = textCard(
       basename(resolve(folder)),
       { ...subject, ...(task === undefined ? {} : { task }) },

@@ -10,7 +10,8 @@ async function subject(
 ): Promise<TextCardSubject> {
   const definition = await loadTextDefinition(modelType);
   const parsed = { ...definition.parse({}), labels: ['no', '<b>yes</b>'], ...config };
-  return { definition, headName, config: parsed, onnx: ['model.onnx'], ...more };
+  const { maxTokens } = parsed;
+  return { definition, headName, config: parsed, maxTokens, onnx: ['model.onnx'], ...more };
 }
 
 describe('the card of a text model', () => {

@@ -15,6 +15,8 @@ export interface TextCardSubject {
   readonly definition: TextModelDefinition;
   readonly headName: TextHead;
   readonly config: TextConfig;
+  /** Where texts are cut; null where they are not. */
+  readonly maxTokens: number | null;
   /** The task it was trained for, such as `summarization`; by default the one its head is for. */
   readonly task?: string;
   /** Files of its ONNX models. */
@@ -85,7 +87,7 @@ function reading({ headName, config, task }: TextCardSubject): string {
 }
 
 /** How Python asks it: by a pipeline, or, where transformers 5 has none any more, by the model itself. */
-function python(pipeline: string, { headName, config }: TextCardSubject): string[] {
+function python(pipeline: string, { headName, config, maxTokens }: TextCardSubject): string[] {
   const folder = '"path/to/this/folder"';
   const loaded = (name: string) => [
     `from transformers import ${name}, AutoTokenizer`,
@@ -106,16 +108,18 @@ function python(pipeline: string, { headName, config }: TextCardSubject): string
       'print(results.start_logits.argmax(), results.end_logits.argmax())',
     ];
   }
+  // Without it this pipeline reads what the model was never asked to.
+  const cut = headName === 'sequence-classification' && maxTokens !== null;
   const several = config.problem === 'multi_label_classification' ? ', top_k=None' : '';
   return [
     'from transformers import pipeline',
     `answer = pipeline("${pipeline}", model=${folder}${several})`,
-    'print(answer("a text"))',
+    `print(answer("a text"${cut ? ', truncation=True' : ''}))`,
   ];
 }
 
 function usage(subject: TextCardSubject): string[] {
-  const { definition, headName, config, onnx } = subject;
+  const { definition, headName, config, maxTokens, onnx } = subject;
   const { architecture } = definition.heads[headName]!;
   const named = textPipeline(subject);
   // Names of the hub that no pipeline has.
@@ -142,7 +146,7 @@ function usage(subject: TextCardSubject): string[] {
     ...fence('python', python(pipeline, subject)),
     '',
     ...(inTransformersJs(definition, headName) ? javascript : []),
-    `Plain ONNX Runtime: ${onnx.map((file) => `\`onnx/${file}\``).join(' and ')}; ids and masks are int64 [batch, tokens], of any batch and length${config.maxTokens === null ? '' : ` up to ${config.maxTokens} tokens`}.`,
+    `Plain ONNX Runtime: ${onnx.map((file) => `\`onnx/${file}\``).join(' and ')}; ids and masks are int64 [batch, tokens], of any batch and length${config.maxTokens === null ? '' : ` up to ${config.maxTokens} tokens`}.${maxTokens === null ? '' : ` Longer texts than ${maxTokens} tokens are cut to that, as in training.`}`,
     ...(single
       ? [
           '',

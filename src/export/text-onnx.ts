@@ -30,6 +30,8 @@ export interface TextOnnxOptions {
   readonly fixed?: { readonly batch: number; readonly tokens: number };
   /** More to store in the files, such as the licence. */
   readonly metadata?: Readonly<Record<string, string>>;
+  /** Where texts are cut, to be stored in the files; by default the model's positions. */
+  readonly maxTokens?: number | null;
 }
 
 /** One ONNX model of a text model. */
@@ -123,7 +125,7 @@ async function fileOf(
 export async function exportTextOnnx(
   engine: Engine,
   source: ExportedText,
-  { fixed, metadata = {} }: TextOnnxOptions = {},
+  { fixed, metadata = {}, maxTokens = source.config.maxTokens }: TextOnnxOptions = {},
 ): Promise<readonly TextOnnxFile[]> {
   const { definition, config, head, headName, model, weights } = source;
   checkWeights(model, weights);
@@ -136,7 +138,7 @@ export async function exportTextOnnx(
       metadata: {
         ...metadata,
         ...(head.outputs ? { labels: JSON.stringify(config.labels) } : {}),
-        ...(config.maxTokens === null ? {} : { maxTokens: String(config.maxTokens) }),
+        ...(maxTokens === null ? {} : { maxTokens: String(maxTokens) }),
       },
     });
     files.push({ file: graph.file, model: annotated });

@@ -21,12 +21,14 @@ const NAMES: readonly string[] = [TEXT_INPUTS.ids, TEXT_INPUTS.types, TEXT_INPUT
  * Writes the files of a tokenizer. Which tensors it makes is said in them: by default transformers 4 makes types
  * for all models, and transformers 5 for none, so that the two texts of a pair would be told apart by neither.
  * A tagger's tokenizer is one for words that are split already.
+ * @param maxTokens where texts are cut, `model_max_length`; by default as the tokenizer's own files say
  * @returns their paths
  */
 export async function writeTokenizer(
   folder: string,
   tokenizer: Tokenizer,
   { definition: { inputs }, headName }: Pick<ExportedText, 'definition' | 'headName'>,
+  maxTokens?: number,
 ): Promise<string[]> {
   const paths: string[] = [];
   for (const [name, text] of tokenizer.files({ words: headName === 'token-classification' })) {
@@ -34,7 +36,11 @@ export async function writeTokenizer(
     paths.push(path);
     if (name === 'tokenizer_config.json') {
       const read = NAMES.filter((n) => inputs.includes(n));
-      await writeJson(path, { model_input_names: read, ...JSON.parse(text) });
+      await writeJson(path, {
+        model_input_names: read,
+        ...JSON.parse(text),
+        ...(maxTokens === undefined ? {} : { model_max_length: maxTokens }),
+      });
     } else await writeWhole(path, [new TextEncoder().encode(text)]);
   }
   for (const [name, bytes] of tokenizer.binaryFiles()) {
@@ -43,6 +49,15 @@ export async function writeTokenizer(
     await writeWhole(path, [bytes]);
   }
   return paths;
+}
+
+/** Where texts are cut: by the model's positions, or before by its tokenizer; null where neither has a limit. */
+export function textLimit({
+  config,
+  tokenizer,
+}: Pick<ExportedText, 'config'> & { readonly tokenizer: Tokenizer }): number | null {
+  const limits = [config.maxTokens, tokenizer.maxLength].filter((n) => n !== null);
+  return limits.length > 0 ? Math.min(...limits) : null;
 }
 
 /** Inputs or outputs in words; free lengths as null. */
@@ -66,7 +81,8 @@ export async function exportTextOnnxFiles(
   source: ExportedText & { readonly tokenizer: Tokenizer },
   { rename, ...options }: TextOnnxOptions & { readonly rename?: string } = {},
 ): Promise<string[]> {
-  const models = await exportTextOnnx(engine, source, options);
+  const maxTokens = textLimit(source);
+  const models = await exportTextOnnx(engine, source, { ...options, maxTokens });
   await mkdir(folder, { recursive: true });
   const paths: string[] = [];
   const { config, head, headName } = source;
@@ -80,7 +96,7 @@ export async function exportTextOnnxFiles(
       inputs: described(model.inputs),
       outputs: described(model.outputs),
       ...(head.outputs ? { labels: config.labels, problem: config.problem } : {}),
-      maxTokens: config.maxTokens,
+      maxTokens,
     });
     paths.push(...files, description);
   };

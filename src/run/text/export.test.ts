@@ -97,6 +97,35 @@ test('a classifier of texts answers in transformers.js as graft does', async () 
   await classify.dispose();
 });
 
+test('a text beyond the limit of the run is cut there by all who load the model', async () => {
+  const rows = lines.map((text) => `${text},${text.includes('dull') ? 'bad' : 'good'}`);
+  const data = write('short', { 'train.csv': `text,label\n${rows.join('\n')}\n` });
+  const folder = await exported('short', { data, base: at('bert'), epochs: 2, maxLength: 8 });
+  const run = at('run-short');
+  for (const place of [folder, join(run, 'model')]) {
+    expect(json(place, 'tokenizer_config.json').model_max_length).toBe(8);
+  }
+  const card = readFileSync(join(folder, 'README.md'), 'utf8');
+  expect(card).toContain('answer("a text", truncation=True)');
+  expect(card).toContain('Longer texts than 8 tokens are cut');
+  const [begun, longer] = [
+    'the film was lovely ann saw',
+    'the film was lovely ann saw dull dull dull',
+  ];
+  const scores = async (place: string, text: string) =>
+    (await predictRun(place, [text])).predictions[0]!.answers!.map((a) => a.probability);
+  const want = await scores(run, begun);
+  for (const place of [run, join(run, 'model'), folder]) {
+    expect(await scores(place, longer)).toEqual(want);
+  }
+  const classify = await pipeline('text-classification', 'short', LOCAL);
+  const answers = (await classify(longer, { top_k: 2 })) as { score: number }[];
+  for (const [k, { score }] of answers.entries()) {
+    expect(Math.abs(score - want[k]!)).toBeLessThan(1e-5);
+  }
+  await classify.dispose();
+});
+
 test('a tagger finds in transformers.js what graft finds', async () => {
   const tagged = lines.map((line) =>
     line

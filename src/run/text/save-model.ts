@@ -7,17 +7,26 @@ import {
   configText,
   type LoadedTextModel,
   type RawConfig,
+  type TextHead,
   textCheckpointOf,
 } from '../../models/index.js';
 import type { Weights } from '../../nn/index.js';
 import { replaceModel } from '../save-model.js';
 
-/** Writes configuration (of how it writes as well, where it does), weights and tokenizer; an older model at `path` is replaced at the end. */
+/** Heads that are trained on texts cut to a length; a language model is trained on blocks, which say nothing of texts. */
+const ON_BLOCKS = new Set<TextHead>(['masked-lm', 'causal-lm']);
+
+/**
+ * Writes configuration (of how it writes as well, where it does), weights and tokenizer; an older model at `path` is
+ * replaced at the end.
+ * @param maxTokens where texts were cut, so that others cut them there too
+ */
 export async function saveTextModel(
   path: string,
   loaded: LoadedTextModel,
   tokenizer: Tokenizer,
   weights: Weights,
+  maxTokens?: number,
 ): Promise<void> {
   const { config, tensors } = textCheckpointOf({ ...loaded, weights });
   await replaceModel(path, async (place) => {
@@ -28,7 +37,8 @@ export async function saveTextModel(
     if (headName === 'causal-lm' || headName === 'seq2seq-lm') {
       await put('generation_config.json', generationFile(loaded));
     }
-    await writeTokenizer(place('.'), tokenizer, loaded);
+    const limit = ON_BLOCKS.has(headName) ? undefined : maxTokens;
+    await writeTokenizer(place('.'), tokenizer, loaded, limit);
     // Python's loaders ask for this word.
     await writeSafetensors(place('model.safetensors'), tensors, { format: 'pt' });
   });

@@ -89,7 +89,8 @@ export async function openTextWorkload(
     streams: async () => ({ ...streams, train: streams.train!, close: async () => {} }),
     predict: (network, weights, part) =>
       predictTextPart(engine, { network, weights, loaded, plan, base, maxTokens }, part),
-    save: (path, _network, weights) => saveTextModel(path, loaded, base.tokenizer, weights),
+    save: (path, _network, weights) =>
+      saveTextModel(path, loaded, base.tokenizer, weights, maxTokens),
     report: (folder, record) => writeTextReport(folder, record, { dataset }),
   };
 }
