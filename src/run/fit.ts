@@ -61,12 +61,14 @@ async function begin(folder: RunFolder, options: FitOptions, started: number): P
   const asked = await chosen(options);
   checkChoices(asked, options.checkpointEvery);
   await folder.checkFree();
-  const inputs = await readInputs(asked, options, options.task !== undefined);
+  const taskNamed = options.task !== undefined;
+  const inputs = await readInputs(asked, options, taskNamed);
   const { engine, workload, choices } = inputs;
   const record: RunRecord = {
     ...newRecord(),
     graft: await packageVersion(),
     choices,
+    taskNamed,
     data: workload.data,
     model: workload.model,
     primary: workload.task.primary,
@@ -91,7 +93,7 @@ async function goOn(folder: RunFolder, options: FitOptions, started: number): Pr
     await folder.removeLeftOvers();
     let inputs: Inputs;
     try {
-      inputs = await readInputs(choices, options, true);
+      inputs = await readInputs(choices, options, true, record.taskNamed);
     } catch (error) {
       const { signal } = options;
       if (signal?.aborted && error === signal.reason) return unfinished(folder, record, null);
@@ -107,16 +109,18 @@ type Inputs = Omit<TrainContext, 'resume'>;
 
 /**
  * @param taskKnown false: the task of texts is found out from their columns
+ * @param taskNamed whether it was known when the run was begun
  * @throws the signal's reason when it is aborted on the way
  */
 async function readInputs(
   choices: FitChoices,
   options: FitOptions,
   taskKnown: boolean,
+  taskNamed = taskKnown,
 ): Promise<Inputs> {
   const { listener = () => {}, signal, checkpointEvery } = options;
   const engine: Engine = await openEngine(options);
-  const context = { engine, listener, signal, taskKnown };
+  const context = { engine, listener, signal, taskKnown, taskNamed };
   const workload = await openWorkload(choices, context);
   return { engine, choices: workload.choices, workload, listener, signal, checkpointEvery };
 }

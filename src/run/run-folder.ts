@@ -45,6 +45,8 @@ export interface RunRecord {
   readonly created: string;
   readonly status: 'running' | 'interrupted' | 'done';
   readonly choices: FitChoices;
+  /** Whether the task was named, not recognised: what is read in pieces depends on it. True in older records. */
+  readonly taskNamed?: boolean;
   readonly data: {
     /** What the samples are, in the plural; pictures in records of older versions. */
     readonly unit?: string;

@@ -71,4 +71,6 @@ export interface WorkloadContext {
   readonly signal?: AbortSignal | undefined;
   /** False: what is learned from texts is found out from their columns. */
   readonly taskKnown: boolean;
+  /** Whether it was known when the run was begun; large plain text is read in pieces either way. */
+  readonly taskNamed: boolean;
 }

@@ -3,5 +3,5 @@ export { MAX_LINE } from './lines.js';
 export * from './read-text-dataset.js';
 export { TEXT_ENDINGS } from './rows.js';
 export * from './stream-texts.js';
-export { looksLikeText } from './text-layout.js';
+export { looksLikeText, readTextLayout, type TextFile, type TextLayout } from './text-layout.js';
 export * from './token-file.js';

@@ -89,10 +89,11 @@ export async function writeTextReport(
 }
 
 /** The data of a run, as it was split; null when it is not there, or is read as a stream. */
-async function datasetOf({ choices }: RunRecord): Promise<AnyTextDataset | null> {
+async function datasetOf({ choices, taskNamed = true }: RunRecord): Promise<AnyTextDataset | null> {
   const { data, task, valid, seed } = choices;
   const there = await stat(data).catch(() => null);
-  if (!there || task === 'image-classification' || (await isStreamed(choices, true))) return null;
+  if (!there || task === 'image-classification' || (await isStreamed(choices, taskNamed)))
+    return null;
   return readTextDataset(data, { ...(valid === undefined ? {} : { valid }), task, seed });
 }
 

@@ -1,5 +1,5 @@
 /** Language modelling from a file that is read piece by piece. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { testEngine } from '../../../test/support/engine.js';
@@ -8,6 +8,7 @@ import { writeTinyTextBase } from '../../../test/support/tiny-text-base.js';
 import { type FitChoices, fitDefaults } from '../options.js';
 import { openTextFolder } from './base.js';
 import { isStreamed, openStreamedWorkload } from './streamed-workload.js';
+import { tokenizedTexts } from './token-stream.js';
 
 const { path: root, remove } = temporaryFolder();
 afterAll(remove);
@@ -42,11 +43,41 @@ async function open(base: string) {
   };
 }
 
-test('only a large file whose task was named is streamed', async () => {
+test('large plain text is streamed, a table only where the task was named, labelled folders never', async () => {
   expect(await isStreamed(choices, true, 100)).toBe(true);
   expect(await isStreamed(choices, true)).toBe(false);
-  expect(await isStreamed(choices, false, 100)).toBe(false);
+  expect(await isStreamed(choices, false, 100)).toBe(true);
   expect(await isStreamed({ ...choices, task: 'translation' }, true, 100)).toBe(false);
+  expect(await isStreamed({ ...choices, data: join(root, 'none.txt') }, true, 0)).toBe(false);
+  const put = (name: string) => {
+    mkdirSync(join(root, name, '..'), { recursive: true });
+    writeFileSync(join(root, name), `text\n${lines.join('\n')}`);
+  };
+  for (const name of ['table.csv', 'heap/a.txt', 'heap/b.txt', 'by/x/a.txt', 'by/y/b.txt'])
+    put(name);
+  for (const name of ['split/train.txt', 'split/valid.txt']) put(name);
+  const streamed = (name: string, named: boolean) =>
+    isStreamed({ ...choices, data: join(root, name) }, named, 100);
+  expect([await streamed('table.csv', true), await streamed('table.csv', false)]).toEqual([
+    true,
+    false,
+  ]);
+  expect([await streamed('heap', true), await streamed('heap', false)]).toEqual([true, true]);
+  expect([await streamed('by', true), await streamed('split', true)]).toEqual([false, false]);
+});
+
+test('a folder is one stream, tokenized once', async () => {
+  const data = join(root, 'heap');
+  const { tokenizer } = await openTextFolder(join(root, 'gpt2'));
+  const marks = { lead: [], end: 0 };
+  const whole = await tokenizedTexts(data, tokenizer, marks, () => {});
+  const one = await tokenizedTexts(join(data, 'a.txt'), tokenizer, marks, () => {});
+  expect(whole.tokens).toBe(2 * one.tokens);
+  expect(await tokenizedTexts(data, tokenizer, marks, () => expect.fail())).toEqual(whole);
+  writeFileSync(join(data, 'b.txt'), 'ann left');
+  const changed = await tokenizedTexts(data, tokenizer, marks, () => {});
+  expect(changed.fingerprint).not.toBe(whole.fingerprint);
+  expect(changed.tokens).toBeLessThan(whole.tokens);
 });
 
 test.each(['gpt2', 'bert'])(

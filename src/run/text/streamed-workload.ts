@@ -1,5 +1,4 @@
 /** Language modelling on a file that is not held in memory. */
-import { stat } from 'node:fs/promises';
 import { openTokenFile, type TokenFile } from '../../data/index.node.js';
 import { ConfigError, DataError } from '../../errors.js';
 import type { TaskDefinition } from '../../tasks/index.js';
@@ -13,7 +12,7 @@ import { checkNetwork, networkOf } from './network.js';
 import { documentEnd, languageTask } from './plan.js';
 import { predictTextPart } from './predictions.js';
 import { saveTextModel } from './save-model.js';
-import { BlockStream, roomOf, tokenizedTexts } from './token-stream.js';
+import { BlockStream, roomOf, sizedTexts, tokenizedTexts } from './token-stream.js';
 
 /** Bytes from which on texts are tokenized into a file: as ids and strings they take some ten times that. */
 const STREAMED_BYTES = 64 * 1024 * 1024;
@@ -21,15 +20,23 @@ const STREAMED_BYTES = 64 * 1024 * 1024;
 const VALID_SHARE = 0.02;
 const MOST_VALID = 1000;
 
-/** Whether a run learns a language from a file that is too large to be held. */
+/**
+ * Whether a run learns a language from files that are too large to be held. Where nobody named the task, plain text
+ * says it; what a table holds is known only when it is read.
+ */
 export async function isStreamed(
   { data, task }: FitChoices,
   taskKnown: boolean,
   bytes = STREAMED_BYTES,
 ): Promise<boolean> {
-  if (!taskKnown || task !== 'language-modeling') return false;
-  const found = await stat(data).catch(() => null);
-  return found?.isFile() === true && found.size > bytes;
+  if (taskKnown && task !== 'language-modeling') return false;
+  // What is wrong with the data is told of by who reads it.
+  const files = await sizedTexts(data).catch(() => []);
+  const whole = files.every(
+    ({ part, label }) => label === undefined && (part ?? 'train') === 'train',
+  );
+  const plain = files.every(({ ending }) => ending === 'txt');
+  return whole && (taskKnown || plain) && files.reduce((sum, { size }) => sum + size, 0) > bytes;
 }
 
 /** How many blocks are held out. @throws ConfigError for a share that leaves nothing */
@@ -45,11 +52,12 @@ function validBlocks(blocks: number, { valid }: FitChoices): number {
 
 /** @throws DataError when the file has less than two blocks */
 export async function openStreamedWorkload(
-  choices: FitChoices,
+  asked: FitChoices,
   base: TextBase,
   { engine, listener, signal }: Pick<WorkloadContext, 'engine' | 'listener' | 'signal'>,
 ): Promise<Workload> {
   const { tokenizer, config, definition } = base;
+  const choices: FitChoices = { ...asked, task: 'language-modeling' };
   const language = languageTask(choices, base);
   const texts = await tokenizedTexts(
     choices.data,

@@ -2,11 +2,13 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { rename, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { extname, join } from 'node:path';
 import type { Tokenizer } from '../../data/index.js';
 import {
   createTokenFile,
+  type DataPart,
   openTokenFile,
+  readTextLayout,
   streamTexts,
   type TokenFile,
 } from '../../data/index.node.js';
@@ -30,6 +32,41 @@ export interface DocumentMarks {
   readonly end: number;
 }
 
+/** A file of texts, before it is read. */
+export interface SizedTexts {
+  readonly file: string;
+  readonly ending: string;
+  /** See `TextFile`. */
+  readonly part: DataPart | null;
+  readonly label?: string;
+  /** Bytes. */
+  readonly size: number;
+  /** Milliseconds of its last change. */
+  readonly changed: number;
+}
+
+/**
+ * The files of texts at `path`, a file or a folder.
+ * @throws DataError when there are none
+ */
+export async function sizedTexts(path: string): Promise<SizedTexts[]> {
+  const { files } = await readTextLayout(path);
+  return Promise.all(
+    files.map(async ({ file, part, label }) => {
+      const { size, mtimeMs } = await stat(file);
+      const ending = extname(file).slice(1).toLowerCase();
+      return {
+        file,
+        ending,
+        part,
+        ...(label === undefined ? {} : { label }),
+        size,
+        changed: mtimeMs,
+      };
+    }),
+  );
+}
+
 /**
  * Writes the tokens of all texts at `path`, each document between its marks, into a file of the system's
  * temporary folder. It is found again as long as texts (by name, size and time of change) and tokenizer are the same.
@@ -42,9 +79,9 @@ export async function tokenizedTexts(
   { lead, end }: DocumentMarks,
   progress: (done: number, total: number) => void,
 ): Promise<TokenizedTexts> {
-  const { size, mtimeMs } = await stat(path);
+  const files = (await sizedTexts(path)).map(({ file, size, changed }) => [file, size, changed]);
   const key = createHash('sha256')
-    .update(JSON.stringify([path, size, mtimeMs, lead, end, ...tokenizer.files()]))
+    .update(JSON.stringify([files, lead, end, ...tokenizer.files()]))
     .digest('hex')
     .slice(0, 32);
   const place = join(tmpdir(), `graft-tokens-${key}`);

@@ -43,13 +43,13 @@ function reportCut(
 /** @throws the signal's reason when it is aborted on the way */
 export async function openTextWorkload(
   asked: FitChoices,
-  { engine, listener, signal, taskKnown }: WorkloadContext,
+  { engine, listener, signal, taskKnown, taskNamed }: WorkloadContext,
 ): Promise<Workload> {
   const base = await openTextBase(asked.base, ({ file, bytes, total }) => {
     signal?.throwIfAborted();
     listener({ type: 'download', file, bytes, total });
   });
-  if (await isStreamed(asked, taskKnown)) {
+  if (await isStreamed(asked, taskNamed)) {
     return openStreamedWorkload(asked, base, { engine, listener, signal });
   }
   const dataset = await readTextDataset(asked.data, {
