@@ -60,6 +60,18 @@ MODELS = {
             **DECODER,
         )
     ),
+    # Most texts are longer than the window.
+    "mistral": lambda: t.MistralForCausalLM(
+        t.MistralConfig(
+            hidden_size=WIDTH,
+            intermediate_size=24,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            num_key_value_heads=2,
+            sliding_window=5,
+            **DECODER,
+        )
+    ),
     "t5": lambda: t.T5ForConditionalGeneration(
         t.T5Config(
             vocab_size=VOCABULARY,

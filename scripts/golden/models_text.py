@@ -7,7 +7,7 @@ import sys
 
 import torch
 import transformers as t
-from text_common import ids_of, write_head
+from text_common import LENGTHS, ids_of, write_head
 
 WIDTH, VOCABULARY = 16, 61
 CLASSES = 3
@@ -72,13 +72,13 @@ def types(inputs):
     return ((torch.arange(mask.shape[1])[None] >= half) & (mask == 1)).long()
 
 
-def run(name, head, cls, config, pad, typed=False, loss=None, zero=(), options=None):
+def run(name, head, cls, config, pad, typed=False, loss=None, zero=(), options=None, lengths=LENGTHS):
     if not want(name):
         return
     config = config(CLASSES if head.endswith("classification") else 2)
     # transformers' own default; fused kernels have no double precision everywhere.
     config._attn_implementation = "eager"
-    inputs = ids_of(name, VOCABULARY, pad)
+    inputs = ids_of(name, VOCABULARY, pad, lengths)
     if typed:
         inputs["token_type_ids"] = types(inputs)
     zero = (*zero, *SPANS) if head == "question-answering" else zero
@@ -174,3 +174,49 @@ run(
 )
 family("qwen2", "Qwen2", with_(t.Qwen2Config, **LLAMA, tie_word_embeddings=True), DECODER_HEADS, 0)
 family("mistral", "Mistral", with_(t.MistralConfig, **LLAMA, sliding_window=None), DECODER_HEADS, 0)
+# Narrow, as there is nothing to see in their other parts.
+SMALL = {**LLAMA, "hidden_size": 8, "intermediate_size": 12, "num_attention_heads": 2, "num_key_value_heads": 1}
+YARN = {
+    "rope_type": "yarn",
+    "rope_theta": 100.0,
+    "factor": 4.0,
+    "original_max_position_embeddings": 16,
+    # Of 8 pairs of channels some stay, some are stretched, and some lie between.
+    "beta_fast": 2.0,
+    "beta_slow": 0.25,
+}
+for variant, rope in {
+    "yarn": YARN,
+    "yarn-mscale": {**YARN, "mscale": 0.7, "mscale_all_dim": 0.3, "truncate": False},
+    # Up to max_position_embeddings its angles are plain.
+    "dynamic": {"rope_type": "dynamic", "rope_theta": 100.0, "factor": 4.0},
+}.items():
+    run(
+        f"llama-causal-lm-{variant}",
+        "causal-lm",
+        t.LlamaForCausalLM,
+        lambda labels: t.LlamaConfig(
+            **SMALL, head_dim=16 if variant.startswith("yarn") else 4, rope_parameters=rope
+        ),
+        0,
+    )
+# Windows shorter than the texts: in all layers, and in the second one alone. Without padding, whose own answers are
+# others here: transformers counts places, not words.
+WINDOW = dict(sliding_window=4)
+lengths = (7, 7, 7)
+run(
+    "mistral-causal-lm-window",
+    "causal-lm",
+    t.MistralForCausalLM,
+    lambda labels: t.MistralConfig(**SMALL, **WINDOW),
+    0,
+    lengths=lengths,
+)
+run(
+    "qwen2-causal-lm-window",
+    "causal-lm",
+    t.Qwen2ForCausalLM,
+    lambda labels: t.Qwen2Config(**SMALL, **WINDOW, use_sliding_window=True, max_window_layers=1),
+    0,
+    lengths=lengths,
+)

@@ -3,8 +3,16 @@ import { ConfigFields } from './config-fields.js';
 import type { RawConfig } from './define-model.js';
 import type { TextConfig } from './define-text-model.js';
 import { HIDDEN_ACTS, type HiddenAct } from './hidden-act.js';
-import { parseRope, type RopeConfig, writeRope } from './rope.js';
+import { parseRope, type RopeConfig, writeRope } from './rope-config.js';
 import { MAX_LAYERS, MAX_VOCABULARY, RATE, type TokenDefaults, textFields } from './text-config.js';
+
+/** Layers that see the last tokens only. */
+export interface SlidingWindow {
+  /** Tokens that are seen, the one that looks among them. */
+  readonly tokens: number;
+  /** Which layers have the window. */
+  readonly layers: readonly boolean[];
+}
 
 /** Configuration of Llama and its kin. */
 export interface LlamaConfig extends TextConfig {
@@ -21,6 +29,8 @@ export interface LlamaConfig extends TextConfig {
   /** `max_position_embeddings` */
   readonly positions: number;
   readonly rope: RopeConfig;
+  /** Null where every layer sees all earlier tokens. */
+  readonly window: SlidingWindow | null;
   readonly initializerRange: number;
   readonly normEpsilon: number;
   readonly queryBias: boolean;
@@ -95,6 +105,7 @@ export function parseLlama(
       RATE,
     ),
     rope: parseRope(modelType, raw, positions),
+    window: null,
     initializerRange: fields.number('initializer_range', 0.02, RATE),
     normEpsilon: fields.number('rms_norm_eps', 1e-6, { min: 0 }),
     ...biases(fields),

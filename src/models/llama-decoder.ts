@@ -8,19 +8,22 @@ import {
   Linear,
   Module,
   RmsNorm,
+  windowBias,
 } from '../nn/index.js';
 import { add, mul } from '../ops/index.js';
 import { TextTrunk } from './headed-text-model.js';
 import { hiddenAct } from './hidden-act.js';
 import type { LlamaConfig } from './llama-config.js';
 import type { BatchTensors } from './network.js';
-import { type RopeTables, ropeFrequencies, ropeTables, rotate } from './rope.js';
+import { type RopeAngles, type RopeTables, ropeAngles, ropeTables, rotate } from './rope.js';
 import { startText } from './start.js';
 import { batchTensor, TEXT_INPUTS } from './text-model.js';
 
 /** What all layers of one forward pass are told. */
 interface Pass {
   readonly bias: Tensor | null;
+  /** `bias` of layers that see a window; null where no layer does. */
+  readonly windowed: Tensor | null;
   readonly rope: RopeTables;
   readonly context: Context;
 }
@@ -33,8 +36,9 @@ class Attention extends Module {
   private readonly heads: number;
   private readonly keyHeads: number;
   private readonly rate: number;
+  private readonly slides: boolean;
 
-  constructor(config: LlamaConfig) {
+  constructor(config: LlamaConfig, layer: number) {
     super();
     const { hiddenSize, headSize, heads, keyHeads, queryBias, outputBias } = config;
     this.q_proj = new Linear(hiddenSize, heads * headSize, { bias: queryBias });
@@ -44,14 +48,16 @@ class Attention extends Module {
     this.heads = heads;
     this.keyHeads = keyHeads;
     this.rate = config.attentionDropout;
+    this.slides = config.window?.layers[layer] ?? false;
   }
 
   override forward(x: Tensor): Tensor {
     return this.o_proj.forward(x);
   }
 
-  over(x: Tensor, { bias, rope, context }: Pass): Tensor {
+  over(x: Tensor, { windowed, rope, context, ...pass }: Pass): Tensor {
     const { heads, keyHeads } = this;
+    const bias = this.slides ? windowed : pass.bias;
     const query = rotate(this.q_proj.forward(x), heads, rope);
     const key = rotate(this.k_proj.forward(x), keyHeads, rope);
     const value = this.v_proj.forward(x);
@@ -88,10 +94,10 @@ class Layer extends Module {
   readonly input_layernorm: RmsNorm;
   readonly post_attention_layernorm: RmsNorm;
 
-  constructor(config: LlamaConfig) {
+  constructor(config: LlamaConfig, layer: number) {
     super();
     const options = { epsilon: config.normEpsilon };
-    this.self_attn = new Attention(config);
+    this.self_attn = new Attention(config, layer);
     this.mlp = new GatedFeedForward(config);
     this.input_layernorm = new RmsNorm(config.hiddenSize, options);
     this.post_attention_layernorm = new RmsNorm(config.hiddenSize, options);
@@ -107,29 +113,35 @@ class Layer extends Module {
   }
 }
 
-/** Ids to hidden states [batch, tokens, width]; each token sees those before it. */
+/** Ids to hidden states [batch, tokens, width]; each token sees those before it, or the last of them. */
 export class LlamaDecoder extends TextTrunk {
   readonly embed_tokens: Embedding;
   readonly layers: readonly Layer[];
   readonly norm: RmsNorm;
-  private readonly frequencies: readonly number[];
+  private readonly angles: RopeAngles;
+  private readonly window: number | null;
 
   constructor(config: LlamaConfig) {
     super();
     const { vocabularySize, hiddenSize, layers, headSize, rope } = config;
     this.embed_tokens = new Embedding(vocabularySize, hiddenSize);
-    this.layers = Array.from({ length: layers }, () => new Layer(config));
+    this.layers = Array.from({ length: layers }, (_, i) => new Layer(config, i));
     this.norm = new RmsNorm(hiddenSize, { epsilon: config.normEpsilon });
-    this.frequencies = ropeFrequencies(headSize, rope);
+    this.angles = ropeAngles(headSize, rope);
+    this.window = config.window?.tokens ?? null;
     startText(this, config.initializerRange);
   }
 
   override encode(batch: BatchTensors, context: Context): Tensor {
     const ids = batchTensor(batch, TEXT_INPUTS.ids);
     const tokens = ids.shape[1]!;
+    const mask = batch[TEXT_INPUTS.mask] ?? null;
+    const bias = decoderBias(mask, tokens, context);
+    const far = this.window === null ? null : windowBias(mask, tokens, this.window, context);
     const pass: Pass = {
-      bias: decoderBias(batch[TEXT_INPUTS.mask] ?? null, tokens, context),
-      rope: ropeTables(this.frequencies, batch[TEXT_INPUTS.positions] ?? null, tokens),
+      bias,
+      windowed: far && bias ? add(bias, far) : far,
+      rope: ropeTables(this.angles, batch[TEXT_INPUTS.positions] ?? null, tokens),
       context,
     };
     const y = this.layers.reduce(

@@ -1,19 +1,10 @@
-/** Mistral: Llama's decoder, in its first release with a window over the last tokens. */
+/** Mistral: Llama's decoder, in its first release with a window over the last tokens in every layer. */
 import { ConfigFields } from './config-fields.js';
 import { defineTextModel } from './define-text-model.js';
 import { type LlamaConfig, parseLlama, writeLlama } from './llama-config.js';
 import { llamaParts } from './llama-model.js';
 
-/** Configuration of Mistral. */
-export interface MistralConfig extends LlamaConfig {
-  /**
-   * Tokens that a token sees, itself among them; null for all. Windows are not built: texts are kept
-   * within one (`maxTokens`), where the two are the same.
-   */
-  readonly slidingWindow: number | null;
-}
-
-export default defineTextModel<MistralConfig>({
+export default defineTextModel<LlamaConfig>({
   ...llamaParts('Mistral'),
   modelType: 'mistral',
   parse: (raw) => {
@@ -31,13 +22,14 @@ export default defineTextModel<MistralConfig>({
     );
     // An absent window is the first release's; null says that there is none.
     const none = Object.hasOwn(raw, 'sliding_window') && raw.sliding_window === null;
-    const slidingWindow = none
-      ? null
-      : new ConfigFields('mistral', raw).integer('sliding_window', 4096, { max: 1 << 27 });
-    const maxTokens = Math.min(config.positions, slidingWindow ?? config.positions);
-    return { ...config, maxTokens, slidingWindow };
+    if (none) return config;
+    const tokens = new ConfigFields('mistral', raw).integer('sliding_window', 4096, {
+      max: 1 << 27,
+    });
+    const layers = Array.from({ length: config.layers }, () => true);
+    return { ...config, window: { tokens, layers } };
   },
-  write: (config) => ({ ...writeLlama(config), sliding_window: config.slidingWindow }),
+  write: (config) => ({ ...writeLlama(config), sliding_window: config.window?.tokens ?? null }),
   source: {
     paper: 'https://arxiv.org/abs/2310.06825',
     code: 'https://github.com/huggingface/transformers/blob/main/src/transformers/models/mistral/modeling_mistral.py',

@@ -1,107 +1,67 @@
 /** Rotary position embeddings: the angle between a query and a key tells how far apart they stand. */
+import { ConfigError } from '../errors.js';
 import { constantOf, hostTensor, type Tensor } from '../graph/index.js';
 import { add, cast, concat, cos, mul, reshape, sin, split, sub } from '../ops/index.js';
-import { ConfigFields } from './config-fields.js';
-import type { RawConfig } from './define-model.js';
+import type { RopeConfig, YarnScaling } from './rope-config.js';
 
-/** How positions are stretched for longer texts than a model was first trained on. */
-export type RopeScaling =
-  | { readonly type: 'linear'; readonly factor: number }
-  | {
-      readonly type: 'llama3';
-      readonly factor: number;
-      readonly lowFrequencyFactor: number;
-      readonly highFrequencyFactor: number;
-      /** Tokens that the model was first trained on. */
-      readonly firstPositions: number;
-    };
-
-/** Angles of all positions. */
-export interface RopeConfig {
-  /** Base of the frequencies, which fall from 1 to nearly 1 / theta turns of a radian a token. */
-  readonly theta: number;
-  readonly scaling: RopeScaling | null;
-}
-
-/** The field of `raw` that describes rotary positions: `rope_scaling` up to transformers 4, then `rope_parameters`. */
-function ropeField(raw: RawConfig): 'rope_scaling' | 'rope_parameters' {
-  return Object.hasOwn(raw, 'rope_scaling') && raw.rope_scaling
-    ? 'rope_scaling'
-    : 'rope_parameters';
+/** How far a token turns each pair of channels, and what the tables are multiplied by. */
+export interface RopeAngles {
+  /** Radians a token, [size / 2]. */
+  readonly frequencies: readonly number[];
+  /** Factor of cosines and sines. */
+  readonly amplitude: number;
+  /** Tokens beyond which these are not the angles; null where any number may come. */
+  readonly most: number | null;
 }
 
 /**
- * Reads `rope_theta` with `rope_scaling`, or `rope_parameters`.
- * @param positions `max_position_embeddings`
- * @throws ConfigError naming the field for kinds of scaling that are not built
+ * Shares of the channels that keep their frequency: between two bounds they fall in a line.
+ * Source: Peng et al., "YaRN: efficient context window extension", 2023; bounds and rounding as in transformers.
  */
-export function parseRope(modelType: string, raw: RawConfig, positions: number): RopeConfig {
-  const outer = new ConfigFields(modelType, raw);
-  const field = ropeField(raw);
-  const given = Object.hasOwn(raw, field) ? (raw[field] ?? {}) : {};
-  if (typeof given !== 'object' || Array.isArray(given)) outer.fail(field, 'an object');
-  const inner = { ...(given as RawConfig) };
-  const fields = new ConfigFields(`${modelType} (${field})`, inner);
-  // Some models turn by other angles in some of their layers.
-  const nested = Object.entries(inner).find(([, value]) => typeof value === 'object' && value);
-  if (nested) fields.fail(nested[0], 'a number or a word: all layers share their angles');
-  const range = { min: 1, max: 1e12 };
-  const theta = fields.number('rope_theta', outer.number('rope_theta', 10_000, range), range);
-  // Older files say `type`.
-  const kind = inner.rope_type === undefined && inner.type !== undefined ? 'type' : 'rope_type';
-  const type = fields.choice(kind, ['default', 'linear', 'llama3'], 'default');
-  const part = (f: ConfigFields) => f.number('partial_rotary_factor', 1, { min: 1, max: 1 });
-  part(outer);
-  part(fields);
-  if (type === 'default') return { theta, scaling: null };
-  const positive = { min: 1e-6, max: 1e6 };
-  if (!fields.has('factor')) fields.fail('factor', 'a number');
-  const factor = fields.number('factor', 1, positive);
-  if (type === 'linear') return { theta, scaling: { type, factor } };
-  const lowFrequencyFactor = fields.number('low_freq_factor', 1, positive);
-  const highFrequencyFactor = fields.number('high_freq_factor', 4, positive);
-  if (highFrequencyFactor <= lowFrequencyFactor) {
-    fields.fail('high_freq_factor', `more than low_freq_factor, which is ${lowFrequencyFactor}`);
-  }
-  const firstPositions = fields.integer('original_max_position_embeddings', positions);
-  return {
-    theta,
-    scaling: { type, factor, lowFrequencyFactor, highFrequencyFactor, firstPositions },
-  };
+function yarnShares(size: number, theta: number, scaling: YarnScaling): number[] {
+  const { firstPositions, betaFast, betaSlow, truncate } = scaling;
+  const channel = (turns: number) =>
+    (size * Math.log(firstPositions / (turns * 2 * Math.PI))) / (2 * Math.log(theta));
+  const [fast, slow] = [channel(betaFast), channel(betaSlow)];
+  const low = Math.max(truncate ? Math.floor(fast) : fast, 0);
+  const high = Math.min(truncate ? Math.ceil(slow) : slow, size - 1);
+  const width = high === low ? 0.001 : high - low;
+  return Array.from({ length: size / 2 }, (_, i) => 1 - clamp((i - low) / width));
 }
 
-/** The inverse of {@link parseRope}, in the fields that every release of transformers reads. */
-export function writeRope({ theta, scaling }: RopeConfig): RawConfig {
-  if (!scaling) return { rope_theta: theta, rope_scaling: null };
-  const { type, factor } = scaling;
-  const rest =
-    type === 'llama3'
-      ? {
-          low_freq_factor: scaling.lowFrequencyFactor,
-          high_freq_factor: scaling.highFrequencyFactor,
-          original_max_position_embeddings: scaling.firstPositions,
-        }
-      : {};
-  return { rope_theta: theta, rope_scaling: { rope_type: type, factor, ...rest } };
-}
+const clamp = (x: number) => Math.min(1, Math.max(0, x));
 
 /**
- * Radians a token of each pair of channels, [size / 2].
+ * The angles of heads of `size` channels.
  * Source: Su et al., "RoFormer", 2021; scaling by wavelength as in Meta's code for Llama 3.1.
- * @param size channels of a head
  */
-export function ropeFrequencies(size: number, { theta, scaling }: RopeConfig): number[] {
-  return Array.from({ length: size / 2 }, (_, i) => {
-    const frequency = theta ** ((-2 * i) / size);
-    if (!scaling) return frequency;
-    const { factor } = scaling;
-    if (scaling.type === 'linear') return frequency / factor;
-    const { lowFrequencyFactor: low, highFrequencyFactor: high, firstPositions } = scaling;
-    const turns = (firstPositions * frequency) / (2 * Math.PI);
-    // Fast channels stay, slow ones are stretched, and those in between are mixed.
-    const kept = Math.min(1, Math.max(0, (turns - low) / (high - low)));
-    return frequency * (kept + (1 - kept) / factor);
-  });
+export function ropeAngles(size: number, { theta, scaling }: RopeConfig): RopeAngles {
+  const plain = Array.from({ length: size / 2 }, (_, i) => theta ** ((-2 * i) / size));
+  if (!scaling) return { frequencies: plain, amplitude: 1, most: null };
+  const { factor } = scaling;
+  /** Fast channels stay, slow ones are stretched, and those in between are mixed. */
+  const mixed = (kept: (frequency: number, i: number) => number) =>
+    plain.map((frequency, i) => {
+      const share = kept(frequency, i);
+      return frequency * (share + (1 - share) / factor);
+    });
+  switch (scaling.type) {
+    case 'linear':
+      return { frequencies: mixed(() => 0), amplitude: 1, most: null };
+    case 'dynamic':
+      return { frequencies: plain, amplitude: 1, most: scaling.firstPositions };
+    case 'yarn': {
+      const shares = yarnShares(size, theta, scaling);
+      const amplitude = scaling.attentionFactor;
+      return { frequencies: mixed((_, i) => shares[i]!), amplitude, most: null };
+    }
+    case 'llama3': {
+      const { lowFrequencyFactor: low, highFrequencyFactor: high, firstPositions } = scaling;
+      const turns = (frequency: number) => (firstPositions * frequency) / (2 * Math.PI);
+      const frequencies = mixed((frequency) => clamp((turns(frequency) - low) / (high - low)));
+      return { frequencies, amplitude: 1, most: null };
+    }
+  }
 }
 
 /** cos and sin of the angles of each token, [batch or 1, tokens, 1, size / 2]. */
@@ -113,22 +73,32 @@ export interface RopeTables {
 /**
  * Made once for a forward pass and handed to every layer.
  * @param positions int32 [batch, tokens]; null counts from the left, from 0
+ * @throws ConfigError when the text is longer than the angles hold for: a dynamic scaling gives longer texts other
+ *   angles for each length, which a padded batch does not tell and kept keys do not follow
  */
 export function ropeTables(
-  frequencies: readonly number[],
+  { frequencies, amplitude, most }: RopeAngles,
   positions: Tensor | null,
   tokens: number,
 ): RopeTables {
+  if (most !== null && tokens > most) {
+    throw new ConfigError(
+      `Rotary positions of the kind 'dynamic' are built for ${most} tokens ('max_position_embeddings'), got ${tokens}. Shorten the texts, or write 'yarn' or 'linear' into config.json and tune the model.`,
+      { tokens, most },
+    );
+  }
   const half = frequencies.length;
   if (positions) {
+    const scaled = (x: Tensor) => (amplitude === 1 ? x : mul(x, amplitude));
     const [batch] = positions.shape as [number, number];
     const column = reshape(cast(positions, 'float32'), [batch, tokens, 1, 1]);
     const angles = mul(column, constantOf(hostTensor('float32', [half], [...frequencies])));
-    return { cos: cos(angles), sin: sin(angles) };
+    return { cos: scaled(cos(angles)), sin: scaled(sin(angles)) };
   }
   const table = (f: (angle: number) => number) => {
     const data = new Float32Array(tokens * half);
-    for (const i of data.keys()) data[i] = f(Math.floor(i / half) * frequencies[i % half]!);
+    for (const i of data.keys())
+      data[i] = amplitude * f(Math.floor(i / half) * frequencies[i % half]!);
     return constantOf(hostTensor('float32', [1, tokens, 1, half], data));
   };
   return { cos: table(Math.cos), sin: table(Math.sin) };

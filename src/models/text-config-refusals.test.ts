@@ -16,8 +16,16 @@ const REFUSED: readonly (readonly [modelType: string, raw: RawConfig, field: str
   ['distilbert', { dim: 10, n_heads: 4 }, 'n_heads'],
   ['gpt2', { add_cross_attention: true }, 'add_cross_attention'],
   ['gpt2', { n_embd: 10, n_head: 4 }, 'n_head'],
-  ['llama', { rope_scaling: { type: 'dynamic', factor: 2 } }, 'type'],
-  ['llama', { rope_parameters: { rope_type: 'yarn', factor: 2 } }, 'rope_type'],
+  ['llama', { rope_scaling: { type: 'longrope', factor: 2 } }, 'type'],
+  ['llama', { rope_parameters: { rope_type: 'proportional', factor: 2 } }, 'rope_type'],
+  ['llama', { rope_scaling: { rope_type: 'dynamic' } }, 'factor'],
+  ['llama', { rope_scaling: { rope_type: 'yarn' } }, 'factor'],
+  ['llama', { rope_theta: 1, rope_scaling: { rope_type: 'yarn', factor: 2 } }, 'rope_theta'],
+  [
+    'llama',
+    { rope_scaling: { rope_type: 'yarn', factor: 2, beta_fast: 1, beta_slow: 4 } },
+    'beta_fast',
+  ],
   ['llama', { rope_scaling: { rope_type: 'linear' } }, 'factor'],
   ['llama', { rope_scaling: ['linear'] }, 'rope_scaling'],
   ['llama', { rope_parameters: { partial_rotary_factor: 0.5 } }, 'partial_rotary_factor'],
@@ -32,8 +40,12 @@ const REFUSED: readonly (readonly [modelType: string, raw: RawConfig, field: str
   ['llama', { num_attention_heads: 4, num_key_value_heads: 3 }, 'num_key_value_heads'],
   ['llama', { head_dim: 7 }, 'head_dim'],
   ['llama', { hidden_size: 12, num_attention_heads: 4 }, 'num_attention_heads'],
-  ['qwen2', { use_sliding_window: true }, 'use_sliding_window'],
-  ['qwen2', { layer_types: ['full_attention', 'sliding_attention'] }, 'layer_types'],
+  ['qwen2', { use_sliding_window: 'x' }, 'use_sliding_window'],
+  ['qwen2', { use_sliding_window: true, sliding_window: 0 }, 'sliding_window'],
+  // As many as layers, of known kinds, and with a window where one of them needs it.
+  ['qwen2', { layer_types: ['full_attention', 'full_attention'] }, 'layer_types'],
+  ['qwen2', { num_hidden_layers: 1, layer_types: ['chunked_attention'] }, 'layer_types'],
+  ['qwen2', { num_hidden_layers: 1, layer_types: ['sliding_attention'] }, 'layer_types'],
   ['mistral', { sliding_window: 'wide' }, 'sliding_window'],
 ];
 
@@ -73,6 +85,34 @@ describe('rotary positions', () => {
     });
   });
 
+  test('YaRN: the scale of the scores follows from the factor or mscale where it is not given', async () => {
+    const yarn = async (raw: RawConfig, more: RawConfig = {}) => {
+      const fields = { rope_type: 'yarn', factor: 4, ...raw };
+      return (await rope({ max_position_embeddings: 64, rope_scaling: fields, ...more })).scaling;
+    };
+    const scale = 0.1 * Math.log(4) + 1;
+    expect(await yarn({})).toEqual({
+      type: 'yarn',
+      factor: 4,
+      firstPositions: 64,
+      betaFast: 32,
+      betaSlow: 1,
+      attentionFactor: scale,
+      truncate: true,
+    });
+    expect(await yarn({ mscale: 0.5 })).toMatchObject({ attentionFactor: scale });
+    const two = (0.05 * Math.log(4) + 1) / scale;
+    expect(await yarn({ mscale: 0.5, mscale_all_dim: 1 })).toMatchObject({ attentionFactor: two });
+    expect(await yarn({ attention_factor: 1.5 })).toMatchObject({ attentionFactor: 1.5 });
+    expect(await yarn({ factor: null, original_max_position_embeddings: 16 })).toMatchObject({
+      factor: 4,
+      firstPositions: 16,
+    });
+    expect(await yarn({}, { original_max_position_embeddings: 8 })).toMatchObject({
+      firstPositions: 8,
+    });
+  });
+
   test("the tokens that a model was first trained on are its own where the file doesn't say", async () => {
     const { original_max_position_embeddings: _, ...rest } = llama3;
     const { scaling } = await rope({
@@ -83,9 +123,42 @@ describe('rotary positions', () => {
   });
 });
 
-test("a window of Mistral's limits texts, in which the two are the same", async () => {
-  const definition = await loadTextDefinition('mistral');
-  expect(definition.parse({}).maxTokens).toBe(4096);
-  expect(definition.parse({ sliding_window: null }).maxTokens).toBe(131072);
-  expect(definition.parse({ sliding_window: 1 << 20 }).maxTokens).toBe(131072);
+describe('sliding windows', () => {
+  const window = async (modelType: string, raw: RawConfig) =>
+    ((await loadTextDefinition(modelType)).parse(raw) as LlamaConfig).window;
+  const three = { num_hidden_layers: 3 };
+
+  test("Mistral's layers all have one, of 4096 tokens where the file is silent", async () => {
+    const all = [true, true, true];
+    expect(await window('mistral', three)).toEqual({ tokens: 4096, layers: all });
+    expect(await window('mistral', { ...three, sliding_window: 5 })).toEqual({
+      tokens: 5,
+      layers: all,
+    });
+    expect(await window('mistral', { ...three, sliding_window: null })).toBeNull();
+    // A text may be longer than the window.
+    expect((await loadTextDefinition('mistral')).parse({}).maxTokens).toBe(131072);
+  });
+
+  test("Qwen2's have one from max_window_layers on, or where layer_types says so", async () => {
+    const used = { ...three, use_sliding_window: true, sliding_window: 5 };
+    const some = { tokens: 5, layers: [false, true, true] };
+    expect(await window('qwen2', { ...used, max_window_layers: 1 })).toEqual(some);
+    const types = ['sliding_attention', 'full_attention', 'sliding_attention'];
+    expect(await window('qwen2', { ...used, max_window_layers: 1, layer_types: types })).toEqual({
+      tokens: 5,
+      layers: [true, false, true],
+    });
+    // 28 layers go before the first one with a window where the file is silent.
+    expect(await window('qwen2', used)).toBeNull();
+    expect(await window('qwen2', { ...used, sliding_window: null })).toBeNull();
+    expect(await window('qwen2', { ...three, sliding_window: 5, max_window_layers: 1 })).toBeNull();
+  });
+
+  test('goes through a file', async () => {
+    const definition = await loadTextDefinition('qwen2');
+    const types = ['sliding_attention', 'full_attention', 'sliding_attention'];
+    const config = definition.parse({ ...three, use_sliding_window: true, layer_types: types });
+    expect(definition.parse(JSON.parse(JSON.stringify(definition.write(config))))).toEqual(config);
+  });
 });

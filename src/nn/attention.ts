@@ -1,14 +1,17 @@
 /** Scaled dot-product attention with several heads, and the masks that it reads. */
-import { ShapeError } from '../errors.js';
+import { ConfigError, ShapeError } from '../errors.js';
 import { constantOf, hostTensor, type Tensor, withScope } from '../graph/index.js';
 import {
   add,
   cast,
+  cumsum,
   dropout,
   fusedAttention,
+  greaterEqual,
   matmul,
   mul,
   reshape,
+  slice,
   softmax,
   sub,
   transpose,
@@ -125,4 +128,49 @@ export function decoderBias(mask: Tensor | null, tokens: number, context: Contex
   if (context.cache?.stepping || tokens === 1) return padding;
   const later = causalBias(tokens);
   return padding ? add(padding, later) : later;
+}
+
+/** Hides what stands `window` places or more before each query: a constant bias [1, 1, tokens, tokens]. */
+function bandBias(tokens: number, window: number): Tensor {
+  const data = new Float32Array(tokens * tokens);
+  for (let q = window; q < tokens; q++) {
+    data.fill(MASKED, q * tokens, q * tokens + q - window + 1);
+  }
+  return constantOf(hostTensor('float32', [1, 1, tokens, tokens], data));
+}
+
+/**
+ * What a decoder with a sliding window adds to {@link decoderBias}: each token sees the last `window` tokens, itself
+ * among them. Tokens are counted by the mask, so that it makes no difference where padding lies, or which slots of a
+ * cache a text took.
+ * @param mask 1 for a token, of the new ones or of a cache's slots while it is stepped through
+ * @param tokens new ones
+ * @throws ConfigError when a cache is stepped through without a mask, which says what it holds
+ */
+export function windowBias(
+  mask: Tensor | null,
+  tokens: number,
+  window: number,
+  context: Context,
+): Tensor {
+  const stepping = context.cache?.stepping ?? false;
+  if (!mask) {
+    if (!stepping) return bandBias(tokens, window);
+    throw new ConfigError(
+      'windowBias: a cache is stepped through without a mask; give the mask of its slots.',
+      { window },
+    );
+  }
+  const [batch, keys] = mask.shape as [number, number];
+  // Counted in the graph: a model for every length is made from traces of short texts, in which a constant would not
+  // show that there is a window.
+  const counted = cumsum(cast(mask, 'int32'), 1);
+  // The one new token comes after all that are seen.
+  const last = { starts: [keys - 1], ends: [keys], axes: [1] };
+  const asking = stepping ? slice(counted, last) : counted;
+  const behind = sub(
+    reshape(asking, [batch, 1, stepping ? 1 : keys, 1]),
+    reshape(counted, [batch, 1, 1, keys]),
+  );
+  return mul(cast(greaterEqual(behind, window), 'float32'), MASKED);
 }

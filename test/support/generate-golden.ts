@@ -10,7 +10,7 @@ import { checkWeights, type Weights } from '../../src/nn/index.js';
 const folder = fileURLToPath(new URL('../golden/generate/', import.meta.url));
 
 /** Models that there are files of. */
-export const GENERATE_GOLDEN = ['gpt2', 'llama', 't5', 'bart', 'marian'] as const;
+export const GENERATE_GOLDEN = ['gpt2', 'llama', 'mistral', 't5', 'bart', 'marian'] as const;
 
 /** Texts of one model. */
 export interface GenerateGolden {
