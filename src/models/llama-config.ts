@@ -55,6 +55,7 @@ export type LlamaBiases = Pick<LlamaConfig, 'queryBias' | 'outputBias' | 'mlpBia
 /** Heads, their size and how many share keys. */
 function headFields(
   fields: ConfigFields,
+  raw: RawConfig,
   hiddenSize: number,
   defaults: LlamaDefaults,
 ): Pick<LlamaConfig, 'heads' | 'keyHeads' | 'headSize'> {
@@ -69,7 +70,10 @@ function headFields(
       `such that heads have an even number of channels (they turn in pairs), not ${headSize}`,
     );
   }
-  const keyHeads = fields.integer('num_key_value_heads', defaults.keyHeads ?? heads);
+  // null says that none are shared, whatever the default.
+  const unshared = Object.hasOwn(raw, 'num_key_value_heads') && raw.num_key_value_heads === null;
+  const usual = unshared ? heads : (defaults.keyHeads ?? heads);
+  const keyHeads = fields.integer('num_key_value_heads', usual);
   if (heads % keyHeads !== 0) {
     fields.fail('num_key_value_heads', `a divisor of num_attention_heads, which is ${heads}`);
   }
@@ -95,7 +99,7 @@ export function parseLlama(
     positions,
     hiddenSize,
     layers: fields.integer('num_hidden_layers', 32, { max: MAX_LAYERS }),
-    ...headFields(fields, hiddenSize, defaults),
+    ...headFields(fields, raw, hiddenSize, defaults),
     intermediateSize: fields.integer('intermediate_size', defaults.intermediateSize),
     activation: fields.choice('hidden_act', HIDDEN_ACTS, 'silu'),
     attentionDropout: fields.number('attention_dropout', 0, RATE),

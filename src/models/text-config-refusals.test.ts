@@ -123,6 +123,16 @@ describe('rotary positions', () => {
   });
 });
 
+test("heads of keys: null says that none are shared, nothing takes the architecture's default", async () => {
+  const keyHeads = async (modelType: string, raw: RawConfig) =>
+    ((await loadTextDefinition(modelType)).parse(raw) as LlamaConfig).keyHeads;
+  expect(await keyHeads('mistral', { num_attention_heads: 16 })).toBe(8);
+  expect(await keyHeads('mistral', { num_attention_heads: 16, num_key_value_heads: null })).toBe(
+    16,
+  );
+  expect(await keyHeads('qwen2', { num_attention_heads: 16, num_key_value_heads: null })).toBe(16);
+});
+
 describe('sliding windows', () => {
   const window = async (modelType: string, raw: RawConfig) =>
     ((await loadTextDefinition(modelType)).parse(raw) as LlamaConfig).window;
