@@ -170,7 +170,7 @@ export default defineTextModel<BertConfig>({
       parameters: /^cls\./,
     },
   },
-  ignored: /position_ids$|^cls\.predictions\.decoder\./,
+  ignored: /(?:position|token_type)_ids$|^cls\.predictions\.decoder\./,
   spare: POOLER,
   vocabulary: /\.word_embeddings\.weight$|^cls\.predictions\.bias$/,
   roles: BERT_ROLES,

@@ -81,8 +81,8 @@ export function llamaParts(
     },
     // The prefix of models that answer questions.
     renames: [[/^transformer\./, `${PREFIX}.`]],
-    // Frequencies that older checkpoints hold, and copies of a tied table.
-    ignored: /\.rotary_emb\.inv_freq$|^lm_head\.weight$/,
+    // Angles that older checkpoints hold, and copies of a tied table.
+    ignored: /\.rotary_emb\.(?:inv_freq|(?:cos|sin)_cached)$|^lm_head\.weight$/,
     vocabulary: /\.embed_tokens\.weight$|^lm_head\.weight$/,
     roles: {
       norm: /layernorm\.|^model\.norm\./,

@@ -148,7 +148,11 @@ describe('tensors of the trunk that have no place', () => {
     [
       'bert-masked-lm',
       'token-classification',
-      ['bert.embeddings.position_ids', 'cls.predictions.decoder.bias'],
+      [
+        'bert.embeddings.position_ids',
+        'bert.embeddings.token_type_ids',
+        'cls.predictions.decoder.bias',
+      ],
       ['bert.pooler.dense.weight', 'cls.seq_relationship.weight'],
     ],
     ['bert-base', 'base', ['embeddings.position_ids'], ['pooler.dense.weight', 'linear.weight']],
@@ -170,7 +174,11 @@ describe('tensors of the trunk that have no place', () => {
     [
       'llama-causal-lm',
       'causal-lm',
-      ['model.layers.1.self_attn.rotary_emb.inv_freq', 'model.rotary_emb.inv_freq'],
+      [
+        'model.layers.1.self_attn.rotary_emb.inv_freq',
+        'model.layers.1.self_attn.rotary_emb.cos_cached',
+        'model.rotary_emb.inv_freq',
+      ],
       ['v_head.summary.weight'],
     ],
     ['qwen2-causal-lm', 'causal-lm', ['lm_head.weight'], ['score.weight']],

@@ -185,7 +185,7 @@ export function robertaDefinition(
         parameters: /^lm_head\./,
       },
     },
-    ignored: /position_ids$|^lm_head\.decoder\./,
+    ignored: /(?:position|token_type)_ids$|^lm_head\.decoder\./,
     spare: POOLER,
     vocabulary: /\.word_embeddings\.weight$|^lm_head\.bias$/,
     roles: BERT_ROLES,
