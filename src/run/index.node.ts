@@ -9,5 +9,6 @@ export * from './options.js';
 export * from './report.js';
 export * from './run-folder.js';
 export * from './summary.js';
+export { type TranslatorContext, translatorOf } from './text/back-translation.js';
 export * from './train-run.js';
 export * from './watch.js';

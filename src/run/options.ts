@@ -34,6 +34,8 @@ export interface FitChoices {
   readonly layerDecay?: number | undefined;
   /** Name of a preset. */
   readonly augment: string;
+  /** Texts: two translators, `THERE,BACK`, by which every other pass or so reads a text in other words. */
+  readonly backTranslate?: string | undefined;
   /** Pictures: side of the model's square input in pixels; absent: the base's own. */
   readonly size?: number | undefined;
   /** Texts: the most tokens; absent: what the base takes, up to a limit. */
@@ -108,6 +110,7 @@ export const CHOICE_KEYS: ReadonlySet<string> = new Set([
   'reinitLayers',
   'prefix',
   'objective',
+  'backTranslate',
   'ema',
   'patience',
 ]);
@@ -132,7 +135,7 @@ function oneOf(name: string, value: string, list: readonly string[]): void {
 /** Choices that mean nothing to what a model of the other kind reads. */
 const OWN = {
   image: ['size', 'cut'],
-  text: ['maxLength', 'reinitLayers', 'prefix', 'objective'],
+  text: ['maxLength', 'reinitLayers', 'prefix', 'objective', 'backTranslate'],
 } as const satisfies Record<string, readonly (keyof FitChoices)[]>;
 
 function checkModality(c: FitChoices): void {

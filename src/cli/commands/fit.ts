@@ -19,6 +19,10 @@ export function addFit(program: Command): void {
     .option('--cut <value>', 'ONNX bases: the value at which the trunk ends')
     .option('--method <name>', 'fine-tune, feature-extraction, gradual-unfreezing or scratch')
     .addOption(new Option('--augment <preset>', 'none, light, default or (pictures) strong'))
+    .option(
+      '--back-translate <there,back>',
+      'texts: two translators that say training texts in other words',
+    )
     .option('--prefix <text>', 'texts to texts: what the model is told before each source')
     .addOption(
       numberOption('--size <pixels>', "pictures: side of the input; the base's own by default"),

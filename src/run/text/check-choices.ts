@@ -31,6 +31,11 @@ const SCOPES: Partial<Record<keyof FitChoices, Scope>> = {
     (c) => c.augment !== 'none',
     ...(['single-label', 'multi-label', 'regression'] as const),
   ),
+  backTranslate: scope(
+    'texts with classes or scores',
+    (c) => c.backTranslate !== undefined,
+    ...(['single-label', 'multi-label', 'regression'] as const),
+  ),
   objective: scope('language-modeling', (c) => c.objective !== undefined, 'plain'),
   prefix: scope(
     'translation, summarization and text-generation',

@@ -7,27 +7,35 @@ import type { FitChoices } from '../options.js';
 import type { TextBase } from './base.js';
 import type { TextPlan } from './plan.js';
 
-/** Words of a sample left out and swapped, where it has a text of its own. */
+/** Texts in other words, by the ids of their samples. */
+export type Paraphrases = ReadonlyMap<string, string>;
+
+/** How often a text is read in other words, where there are some. */
+const PARAPHRASED = 0.5;
+
+/** A sample in other words, or with words left out and swapped, where it has a text of its own. */
 function varied(
   task: TextTask<TextSample, unknown>,
   tools: TextTools,
   preset: string,
+  others: Paraphrases | undefined,
 ): ((sample: TextSample, random: KeyedRandom) => TextItem) | undefined {
-  if (preset === 'none') return undefined;
-  const augmentation = textAugmentation(preset);
+  if (preset === 'none' && !others) return undefined;
+  const augmentation = preset === 'none' ? null : textAugmentation(preset);
   return (sample, random) => {
-    const { text } = sample as TextSample & { readonly text?: string };
+    const { id, text } = sample as TextSample & { readonly text?: string };
     if (text === undefined) return task.item(sample, tools);
-    return task.item(
-      { ...sample, text: augmentText(text, random, augmentation) } as TextSample,
-      tools,
-    );
+    const other = random.fold('paraphrase').bernoulli(0, PARAPHRASED) ? others?.get(id) : undefined;
+    const said = other ?? text;
+    const changed = augmentation ? augmentText(said, random, augmentation) : said;
+    return task.item({ ...sample, text: changed } as TextSample, tools);
   };
 }
 
 /**
  * A stream of some samples of a plan.
  * @param fingerprint stands for the samples
+ * @param others what training reads in place of some texts
  */
 export function streamOf(
   { task }: Pick<TextPlan, 'task'>,
@@ -36,6 +44,7 @@ export function streamOf(
   { batch, seed, augment, prefix = '' }: FitChoices,
   maxTokens: number,
   fingerprint: string,
+  others?: Paraphrases,
 ): TextStream<TextSample, unknown> {
   const tools: TextTools = { tokenizer, maxTokens };
   const files = [...tokenizer.files(), ...(tokenizer.target?.files() ?? [])].join();
@@ -48,7 +57,7 @@ export function streamOf(
     inputs: definition.inputs,
     maxTokens,
     seed,
-    vary: varied(task, tools, augment),
+    vary: varied(task, tools, augment, others),
     fingerprint: `${fingerprint}:${maxTokens}:${hashText(`${prefix}|${files}`)}`,
   });
 }
@@ -60,11 +69,12 @@ export function streamsOf(
   choices: FitChoices,
   maxTokens: number,
   record: string,
+  others?: Paraphrases,
 ) {
   const stream = (part: keyof TextPlan['parts']) => {
     const samples = plan.parts[part];
     if (samples.length === 0) return null;
-    return streamOf(plan, samples, base, choices, maxTokens, `${part}:${record}`);
+    return streamOf(plan, samples, base, choices, maxTokens, `${part}:${record}`, others);
   };
   return { train: stream('train'), valid: stream('valid'), test: stream('test') };
 }

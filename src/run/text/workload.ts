@@ -5,6 +5,7 @@ import type { TaskDefinition } from '../../tasks/index.js';
 import type { FitChoices } from '../options.js';
 import { leftOutText } from '../summary.js';
 import type { Workload, WorkloadContext } from '../workload.js';
+import { paraphrases } from './back-translation.js';
 import { loadHead, openTextBase, tokenLimit } from './base.js';
 import { textDataRecord } from './data-record.js';
 import { checkNetwork, networkOf } from './network.js';
@@ -68,11 +69,19 @@ export async function openTextWorkload(
   const maxTokens = tokenLimit(base, choices.maxLength);
   const plan = planText(dataset, choices, base, maxTokens);
   const data = textDataRecord(dataset, plan);
-  const streams = streamsOf(plan, base, choices, maxTokens, data.fingerprint);
-  reportCut(streams, choices, maxTokens, say);
   const load = () => loadHead(base, { ...plan.head, seed: choices.seed });
   const loaded = await load();
   checkNetwork(loaded, choices);
+  const others =
+    choices.backTranslate === undefined
+      ? undefined
+      : await paraphrases(plan.parts.train, choices.backTranslate, {
+          engine,
+          signal,
+          progress: (done, total) => listener({ type: 'data', done, total }),
+        });
+  const streams = streamsOf(plan, base, choices, maxTokens, data.fingerprint, others);
+  reportCut(streams, choices, maxTokens, say);
   if (writes(plan)) writingNotes(loaded, true).forEach(say);
   return {
     task: plan.task as TaskDefinition,
