@@ -138,3 +138,8 @@ export const BART_ROLES = {
 /** Parameters with one row (the bias: one column) a token. */
 export const BART_VOCABULARY =
   /^model\.(?:shared|encoder\.embed_tokens|decoder\.embed_tokens)\.weight$|^lm_head\.weight$|^final_logits_bias$/;
+
+/** Names of the copies that checkpoints may hold of the table that both stacks share. */
+export const SHARED_TABLE = [
+  [/^((?:model\.)?)(?:encoder|decoder)\.embed_tokens\./, '$1shared.'],
+] as const;

@@ -15,7 +15,13 @@ import {
   tanh,
 } from '../ops/index.js';
 import { type BartConfig, parseBart, writeBart } from './bart-config.js';
-import { BART_ROLES, BART_VOCABULARY, BartLanguageModel, WithBart } from './bart-language-model.js';
+import {
+  BART_ROLES,
+  BART_VOCABULARY,
+  BartLanguageModel,
+  SHARED_TABLE,
+  WithBart,
+} from './bart-language-model.js';
 import type { Positions } from './bart-stack.js';
 import { defineTextModel } from './define-text-model.js';
 import { shiftedIds } from './encoder-decoder.js';
@@ -154,7 +160,7 @@ export default defineTextModel<BartConfig>({
       parameters: /^qa_outputs\./,
     },
   },
-  renames: [[/^((?:model\.)?)(?:encoder|decoder)\.embed_tokens\./, '$1shared.']],
+  renames: SHARED_TABLE,
   // Checkpoints of the headless model lack it.
   absent: { final_logits_bias: null, 'lm_head.weight': 'model.shared.weight' },
   ignored: /^lm_head\.weight$|^final_logits_bias$|(?:encoder|decoder)\.version$/,

@@ -7,7 +7,7 @@ import {
   textAnswer,
 } from '../../test/support/text-golden.js';
 import { ConfigError, WeightsError } from '../errors.js';
-import { toNumbers } from '../graph/index.js';
+import { type HostTensor, hostTensor, toNumbers } from '../graph/index.js';
 import { memorySource } from '../io/index.js';
 import type { Weights } from '../nn/index.js';
 import { loadTextModel } from './load-text.js';
@@ -76,6 +76,40 @@ test('copies of the table under the stacks are taken for it, as in older checkpo
   );
   const answer = await textAnswer(loaded.model, loaded.weights, golden.inputs);
   expect(answer.shape).toEqual(golden.logits.shape);
+});
+
+describe.each(['bart', 'marian', 't5'])('tables of words twice in a checkpoint of %s', (type) => {
+  /** The golden checkpoint with two tables more, by default those that it has. */
+  const filesWithTables = async (change = (value: HostTensor): HostTensor => value) => {
+    const golden = await readTextGolden(`${type}-seq2seq-lm`);
+    const [shared, table] = [...golden.weights].find(([key]) => key.endsWith('shared.weight'))!;
+    const prefix = shared.replace('shared.weight', '');
+    const tensors: Weights = new Map([
+      [`${prefix}decoder.embed_tokens.weight`, change(table)],
+      ...golden.weights,
+      [`${prefix}encoder.embed_tokens.weight`, table],
+    ]);
+    const json = async () => golden.config;
+    return { table, files: { name: type, json, tensors: async () => memorySource(tensors) } };
+  };
+
+  test('are one where they are equal', async () => {
+    const { table, files } = await filesWithTables();
+    const { weights } = await loadTextModel(files, { head: 'seq2seq-lm' });
+    const [, loaded] = [...weights].find(([path]) => path.endsWith('shared.weight'))!;
+    expect(toNumbers(loaded)).toEqual(toNumbers(table));
+  });
+
+  test('are refused where they differ', async () => {
+    const { files } = await filesWithTables(({ shape, data }) =>
+      hostTensor('float32', shape, (data as Float32Array).with(3, 7)),
+    );
+    const loading = loadTextModel(files, { head: 'seq2seq-lm' });
+    await expect(loading).rejects.toThrow(
+      /decoder\.embed_tokens\.weight and .*shared.weight differ/,
+    );
+    await expect(loading).rejects.toMatchObject({ code: 'weights-mismatch' });
+  });
 });
 
 describe('T5', () => {

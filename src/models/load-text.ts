@@ -6,7 +6,7 @@ import { initialize, type Weights } from '../nn/index.js';
 import type { CheckpointFiles } from './checkpoint.js';
 import type { RawConfig } from './define-model.js';
 import type { HeadDefinition, TextConfig, TextModelDefinition } from './define-text-model.js';
-import { matchText } from './match-text.js';
+import { checkCopies, matchText } from './match-text.js';
 import { readMatched, requireMatch } from './match-weights.js';
 import { requireUnquantized } from './quantized.js';
 import type { TextHead, TextModel } from './text-model.js';
@@ -81,11 +81,13 @@ async function readText(
   const absent = new Map(
     Object.entries(definition.absent ?? {}).filter(([path]) => match.missing.includes(path)),
   );
+  const what = `${files.name} as a ${definition.modelType}`;
   requireMatch(
     { ...match, missing: match.missing.filter((path) => !isHead(path) && !absent.has(path)) },
-    `${files.name} as a ${definition.modelType}`,
+    what,
   );
   const read = await readMatched(match, source, expected);
+  await checkCopies(match, source, read, what);
   // Logits of other labels mean nothing for these, even where there happen to be as many.
   const outputs = relabelled ? [...expected.keys()].filter((p) => head.outputs?.test(p)) : [];
   const untrained = [...new Set([...lacking, ...outputs])];

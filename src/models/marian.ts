@@ -3,7 +3,13 @@ import { constantOf, type HostTensor, hostTensor, type Tensor } from '../graph/i
 import { type Context, Module } from '../nn/index.js';
 import { embedding } from '../ops/index.js';
 import { type BartConfig, parseBart, writeBart } from './bart-config.js';
-import { BART_ROLES, BART_VOCABULARY, BartLanguageModel, WithBart } from './bart-language-model.js';
+import {
+  BART_ROLES,
+  BART_VOCABULARY,
+  BartLanguageModel,
+  SHARED_TABLE,
+  WithBart,
+} from './bart-language-model.js';
 import type { Positions } from './bart-stack.js';
 import { defineTextModel } from './define-text-model.js';
 import type { BatchTensors } from './network.js';
@@ -83,9 +89,10 @@ export default defineTextModel<BartConfig>({
     },
   },
   absent: { final_logits_bias: null },
-  // Copies of the shared table, and positions that are computed.
-  ignored:
-    /embed_positions\.weight$|(?:encoder|decoder)\.embed_tokens\.weight$|^lm_head\.weight$|^final_logits_bias$/,
+  // Where the stacks have no tables of their own.
+  renames: SHARED_TABLE,
+  // Positions are computed.
+  ignored: /embed_positions\.weight$|^lm_head\.weight$|^final_logits_bias$/,
   vocabulary: BART_VOCABULARY,
   roles: BART_ROLES,
   source: {

@@ -1,7 +1,10 @@
 /** Which tensors of a text checkpoint are which parameters of a model, and what of its trunk has no place. */
+import { WeightsError } from '../errors.js';
 import { formatType, isFloat, sameShape, type TensorType } from '../graph/index.js';
+import type { TensorSource } from '../io/index.js';
+import type { Weights } from '../nn/index.js';
 import type { HeadDefinition, TextConfig, TextModelDefinition } from './define-text-model.js';
-import type { WeightsMatch } from './match-weights.js';
+import { toFloat32, type WeightsMatch } from './match-weights.js';
 
 /** Legacy names of layer norms, from before transformers 1.0. */
 const LEGACY: readonly (readonly [RegExp, string])[] = [
@@ -51,6 +54,8 @@ function trunkNames(
 export interface TextMatch extends WeightsMatch {
   /** Tensors of other heads. */
   readonly unused: readonly string[];
+  /** Tensors that are to hold what one that was found before them holds. */
+  readonly copies: readonly { readonly path: string; readonly source: string }[];
 }
 
 /**
@@ -68,10 +73,13 @@ export function matchText(
   const ofTrunk = trunkNames(prefix, head, expected);
   const sources = new Map<string, string>();
   const [misshapen, unexpected, unused]: [string[], string[], string[]] = [[], [], []];
+  const copies: { path: string; source: string }[] = [];
   const moves: WeightsMatch['moves'][number][] = [];
   for (const [source, type] of types) {
     const bare = bareName(source, definition);
-    const path = pathOf(bare, prefix, expected);
+    // Names are replaced where they are no parameter's own.
+    const path =
+      pathOf(source.replace(WRAPPER, ''), prefix, expected) ?? pathOf(bare, prefix, expected);
     if (path === null) {
       if (ignored?.test(bare)) continue;
       (ofTrunk(bare) && !spare?.test(bare) ? unexpected : unused).push(source);
@@ -81,6 +89,10 @@ export function matchText(
     const sameSize = sameShape(want.shape, type.shape);
     // Other labels: what was made for the old ones is drawn anew.
     if (!sameSize && head.outputs?.test(path)) continue;
+    if (sameSize && isFloat(type.dtype) && sources.has(path)) {
+      copies.push({ path, source });
+      continue;
+    }
     sources.set(path, source);
     if (!sameSize) {
       misshapen.push(`${source} is [${type.shape}], expected [${want.shape}]`);
@@ -91,5 +103,25 @@ export function matchText(
     }
   }
   const missing = [...expected.keys()].filter((path) => !sources.has(path));
-  return { scheme: 'huggingface', moves, sources, missing, unexpected, misshapen, unused };
+  return { scheme: 'huggingface', moves, sources, missing, unexpected, misshapen, unused, copies };
+}
+
+/** @throws WeightsError when a table that the model has once is there twice, with other values */
+export async function checkCopies(
+  { copies, sources }: TextMatch,
+  source: TensorSource,
+  read: Weights,
+  what: string,
+): Promise<void> {
+  for (const { path, source: name } of copies) {
+    const kept = read.get(path)!.data;
+    const other = toFloat32(await source.read(name)).data;
+    if (kept.every((value, i) => value === other[i])) continue;
+    const names = [sources.get(path)!, name];
+    throw new WeightsError(
+      `${what}: ${names.join(' and ')} differ, and the model has one table in their place. Models whose tables were not tied (tie_word_embeddings false) are not known here; choose another base.`,
+      { path, names },
+      { code: 'weights-mismatch' },
+    );
+  }
 }
