@@ -7,7 +7,7 @@ import { CHOICE_KEYS, type FitChoices, fitDefaults, type RunTask } from './optio
 import { RunFolder, type RunRecord } from './run-folder.js';
 
 /** Those that may name a place on the disk, which the run keeps as an absolute path. */
-const PATHS: ReadonlySet<string> = new Set(['data', 'valid']);
+const PATHS: ReadonlySet<string> = new Set(['data', 'valid', 'addTokens']);
 
 function dataOf(data: string | undefined): string {
   if (data !== undefined) return resolve(data);

@@ -44,6 +44,8 @@ export interface FitChoices {
   readonly reinitLayers?: number | undefined;
   /** Texts to texts: what the model is told to do, before each source. */
   readonly prefix?: string | undefined;
+  /** Texts: a file of tokens, one a line, that the base learns beside its own. */
+  readonly addTokens?: string | undefined;
   /** Language modelling: guess the next word (`clm`) or masked words (`mlm`); absent: what the base does. */
   readonly objective?: 'mlm' | 'clm' | undefined;
   readonly optimizer: OptimizerChoice['name'];
@@ -109,6 +111,7 @@ export const CHOICE_KEYS: ReadonlySet<string> = new Set([
   'maxLength',
   'reinitLayers',
   'prefix',
+  'addTokens',
   'objective',
   'backTranslate',
   'ema',
@@ -135,7 +138,7 @@ function oneOf(name: string, value: string, list: readonly string[]): void {
 /** Choices that mean nothing to what a model of the other kind reads. */
 const OWN = {
   image: ['size', 'cut'],
-  text: ['maxLength', 'reinitLayers', 'prefix', 'objective', 'backTranslate'],
+  text: ['maxLength', 'reinitLayers', 'prefix', 'addTokens', 'objective', 'backTranslate'],
 } as const satisfies Record<string, readonly (keyof FitChoices)[]>;
 
 function checkModality(c: FitChoices): void {
@@ -174,6 +177,12 @@ export function checkChoices(c: FitChoices, checkpointEvery?: number): void {
     throw new ConfigError(
       'patience counts passes without a better model on the validation part, and valid is 0: there is none. Leave one of the two out.',
       { patience: c.patience },
+    );
+  }
+  if (c.addTokens !== undefined && c.method === 'feature-extraction') {
+    throw new ConfigError(
+      'addTokens is for methods that train the tables of words, and feature-extraction freezes them: new tokens would mean nothing. Choose another method.',
+      { addTokens: c.addTokens, method: c.method },
     );
   }
   number('seed', c.seed, (n) => n === (n | 0), 'a 32-bit whole number');

@@ -31,6 +31,7 @@ export function withTraining(command: Command): Command {
     )
     .addOption(numberOption('--max-length <tokens>', 'texts: where they are cut; 256 by default'))
     .addOption(numberOption('--reinit-layers <n>', 'texts: upper layers that start anew'))
+    .option('--add-tokens <file>', 'texts: tokens that the base learns beside its own, one a line')
     .addOption(new Option('--optimizer <name>', 'adamw, sgd, lamb or lion'))
     .addOption(numberOption('--weight-decay <x>', 'decay of kernels and matrices'))
     .addOption(numberOption('--clip-norm <x>', "limit of the gradient's norm"))

@@ -17,6 +17,7 @@ import {
   type TextModelDefinition,
 } from '../../models/index.js';
 import { embeddedBases, licenseAt } from '../base.js';
+import { withAddedRows } from './added-tokens.js';
 
 /** A base as it was found, before a head is chosen. */
 export interface TextBase {
@@ -27,6 +28,8 @@ export interface TextBase {
   readonly config: TextConfig;
   readonly raw: RawConfig;
   readonly tokenizer: Tokenizer;
+  /** Where tokens were added: for each its row in the tables of the files, as `resizeVocabulary` takes it. */
+  readonly rowOf?: Int32Array;
   /** Licence that its card names, as the hub writes it. */
   readonly license?: string;
 }
@@ -100,6 +103,6 @@ export function tokenLimit({ config, tokenizer }: TextBase, asked: number | unde
 }
 
 /** Loads the weights of a base under a head. */
-export function loadHead(base: TextBase, options: LoadTextOptions): Promise<LoadedTextModel> {
-  return loadTextModel(base.files, options);
+export async function loadHead(base: TextBase, options: LoadTextOptions): Promise<LoadedTextModel> {
+  return withAddedRows(await loadTextModel(base.files, options), base);
 }

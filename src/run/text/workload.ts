@@ -5,6 +5,7 @@ import type { TaskDefinition } from '../../tasks/index.js';
 import type { FitChoices } from '../options.js';
 import { leftOutText } from '../summary.js';
 import type { Workload, WorkloadContext } from '../workload.js';
+import { withAddedTokens } from './added-tokens.js';
 import { paraphrases } from './back-translation.js';
 import { loadHead, openTextBase, tokenLimit } from './base.js';
 import { textDataRecord } from './data-record.js';
@@ -46,10 +47,13 @@ export async function openTextWorkload(
   asked: FitChoices,
   { engine, listener, signal, taskKnown, taskNamed }: WorkloadContext,
 ): Promise<Workload> {
-  const base = await openTextBase(asked.base, ({ file, bytes, total }) => {
+  const say = (text: string) => listener({ type: 'note', text });
+  const found = await openTextBase(asked.base, ({ file, bytes, total }) => {
     signal?.throwIfAborted();
     listener({ type: 'download', file, bytes, total });
   });
+  const { addTokens } = asked;
+  const base = addTokens === undefined ? found : await withAddedTokens(found, addTokens, say);
   if (await isStreamed(asked, taskNamed)) {
     return openStreamedWorkload(asked, base, { engine, listener, signal });
   }
@@ -63,7 +67,6 @@ export async function openTextWorkload(
       listener({ type: 'data', done, total });
     },
   });
-  const say = (text: string) => listener({ type: 'note', text });
   if (dataset.skipped.length > 0) say(leftOutText(dataset.skipped));
   const choices: FitChoices = { ...asked, task: dataset.task };
   const maxTokens = tokenLimit(base, choices.maxLength);
