@@ -1,10 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { goldenJson } from '../../../test/support/tokenizer-configs.js';
+import { goldenJson, goldenModel } from '../../../test/support/tokenizer-configs.js';
 import { ConfigError } from '../../errors.js';
 import {
   createTokenizer,
+  fromSentencePiece,
   meanRow,
   NEW_ROW,
+  readSentencePiece,
   trainBpe,
   trainWordPiece,
   vocabularyMap,
@@ -85,6 +87,16 @@ describe('tokens that are added', () => {
     expect(again.ids('<a> and zyx')).toEqual(tokenizer.ids('<a> and zyx'));
     expect(again.special).toEqual(tokenizer.special);
     expect(tokenizer.special.eos).toBe(0);
+  });
+
+  test('are found within words, though a normalizer puts a mark before each', () => {
+    const llama = fromSentencePiece(readSentencePiece(goldenModel('bpe'), 'bpe'));
+    const tokenizer = createTokenizer({ tokenizer: llama }).withTokens(['<x>']);
+    const id = tokenizer.vocabularySize - 1;
+    expect(tokenizer.ids('<x>the<x>').filter((found) => found === id)).toHaveLength(2);
+    // Where it changes letters, it changes those of the token.
+    const lower = createTokenizer({ tokenizer: wordPiece }).withTokens(['Zyx']);
+    expect(lower.ids('the zYx')).toContain(lower.vocabularySize - 1);
   });
 
   test('are new rows in the map of a vocabulary; the others keep theirs', () => {

@@ -1,6 +1,7 @@
 /** A tokenizer from the content of a tokenizer.json. */
 import { ConfigError } from '../../errors.js';
 import { type AddedToken, addedVocabulary, readAddedTokens } from './added-tokens.js';
+import { alignedText } from './aligned-text.js';
 import { readBpe } from './bpe.js';
 import { type CuttingParts, textTokens, wordTokens } from './cut-texts.js';
 import { cleanUpSpaces, readDecoder } from './decoders.js';
@@ -228,13 +229,16 @@ export function createTokenizer(files: TokenizerFiles): Tokenizer {
     binaryFiles: () => marian?.binaryFiles ?? new Map(),
     withTokens(tokens, { special: isSpecial = false } = {}) {
       const fresh = [...new Set(tokens)].filter((t) => t !== '' && idOf(t) === undefined);
+      // A normalizer that puts a mark before a text would put it before the token, which would then be found
+      // at the beginning of words alone.
+      const keeps = !normalizer || normalizer(alignedText('a')).text === 'a';
       const entries: AddedToken[] = fresh.map((content, i) => ({
         id: vocabularySize + i,
         content,
         single_word: false,
         lstrip: false,
         rstrip: false,
-        normalized: !isSpecial,
+        normalized: !isSpecial && keeps,
         special: isSpecial,
       }));
       return createTokenizer({

@@ -1,8 +1,9 @@
 /** Parts of a tokenizer.json that come from a SentencePiece model. */
 import { ConfigError } from '../../errors.js';
+import { alignedText } from './aligned-text.js';
 import { type JsonObject, tokenizerFault } from './fields.js';
 import { addedToken, templateProcessing } from './from-vocabulary-files.js';
-import { encodeBase64 } from './precompiled.js';
+import { encodeBase64, precompiledNormalizer } from './precompiled.js';
 import { PIECE, type SentencePieceModel } from './sentencepiece.js';
 
 /** A token and its log probability. */
@@ -76,20 +77,27 @@ function cutsByWord(entries: readonly Entry[]): boolean {
   );
 }
 
+/** White space of texts, and the mark itself. */
+const SPACES = `\t\n\f\r\u00a0\u1680\u2000\u2003\u2009\u2028\u2029\u202f\u205f\u3000${MARK}`;
+
+/** Whether spaces are the only white space that a normalization leaves, as that of nmt_nfkc does. */
+function leavesSpaces({ charsMap, removeExtraWhitespaces }: SentencePieceModel): boolean {
+  if (!charsMap || !removeExtraWhitespaces) return false;
+  const { text } = precompiledNormalizer(charsMap, 'normalizer_spec')(alignedText(SPACES));
+  return /^ *$/.test(text);
+}
+
 /**
  * How a text becomes the words that a Unigram cuts, each with the mark in the place of the space before it, and
- * a text again. As a rule the space is left out of the ranges of tokens; not where every space counts.
+ * a text again. As a rule the space is left out of the ranges of tokens, not where every space may count.
  */
 function words(model: SentencePieceModel, entries: readonly Entry[]) {
   const { addDummyPrefix, removeExtraWhitespaces } = model;
   const before = normalizers(model);
-  if (addDummyPrefix && removeExtraWhitespaces && cutsByWord(entries)) {
-    // Metaspace takes a mark that was in the text for its own.
-    before.push(replace({ Regex: `(?<![^ ])${MARK}` }, MARK + MARK));
-    const bySpace = { type: 'Split', pattern: { String: ' ' }, behavior: 'Removed', invert: false };
+  if (addDummyPrefix && leavesSpaces(model) && cutsByWord(entries)) {
     return {
       normalizer: sequence('normalizers', before),
-      pre_tokenizer: sequence('pretokenizers', [bySpace, metaspace('always')]),
+      pre_tokenizer: sequence('pretokenizers', [{ type: 'WhitespaceSplit' }, metaspace('always')]),
       decoder: metaspace('always'),
     };
   }
