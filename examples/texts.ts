@@ -4,7 +4,7 @@
  */
 import type { Engine } from '../src/api.js';
 import { createTokenizer, type Tokenizer, trainWordPiece } from '../src/data/index.js';
-import { TextGenerator } from '../src/generate/index.js';
+import { streamText, TextGenerator } from '../src/generate/index.js';
 import { scratch } from '../src/methods/index.js';
 import { loadTextDefinition, type RawConfig, type TextHead } from '../src/models/index.js';
 import { initialize } from '../src/nn/index.js';
@@ -127,10 +127,12 @@ export async function writeOpinion(engine: Engine, epochs: number): Promise<stri
   const { weights } = await train(engine, gpt2, task, samples, tokenizer, epochs);
   const generator = await TextGenerator.create(engine, { ...gpt2, weights });
   const prompt = idsOf('the song');
-  const texts: string[] = [];
-  for (const numBeams of [1, 2]) {
-    const [written] = await generator.generate([prompt], { numBeams, maxNewTokens: 8 });
-    texts.push(tokenizer.decode([...prompt, ...written!]));
+  const decode = (ids: readonly number[]) => tokenizer.decode(ids);
+  // Greedily, piece by piece: a page would show each as it comes.
+  let streamed = `${decode(prompt)} `;
+  for await (const piece of streamText(generator, prompt, { maxNewTokens: 8, decode })) {
+    streamed += piece;
   }
-  return texts;
+  const [written] = await generator.generate([prompt], { numBeams: 2, maxNewTokens: 8 });
+  return [streamed, decode([...prompt, ...written!])];
 }

@@ -19,12 +19,14 @@ export {
   fit,
   listBases,
   type PredictionList,
+  type PredictionPiece,
   predictRun,
   type RunEvent,
   type RunExport,
   type RunListener,
   type RunSummary,
   reportRun,
+  streamPredictions,
   watchRun,
 } from './run/index.node.js';
 export type { NodeRuntimeOptions } from './runtime/ort-node.js';

@@ -5,4 +5,5 @@ export * from './generation-file.js';
 export * from './generative-model.js';
 export * from './options.js';
 export * from './processors.js';
+export * from './stream-text.js';
 export * from './text-generator.js';

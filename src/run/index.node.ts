@@ -10,5 +10,6 @@ export * from './report.js';
 export * from './run-folder.js';
 export * from './summary.js';
 export { type TranslatorContext, translatorOf } from './text/back-translation.js';
+export { type PredictionPiece, streamPredictions } from './text/stream-predictions.js';
 export * from './train-run.js';
 export * from './watch.js';

@@ -52,6 +52,29 @@ describe('graft on texts', () => {
     });
   });
 
+  test('what is written comes as it is written, and as the options say', async () => {
+    const base = await writeTinyTextBase(at('gpt2'), [words.join(' '), words.join(' ')], 'gpt2');
+    const ask = (...more: string[]) => graft(['predict', base, 'the film', ...more]);
+    const whole = await ask('--max-new-tokens', '6');
+    expect(whole).toMatchObject({ code: 0, stdout: expect.stringMatching(/^the film: ./) });
+    const streamed = await ask('--max-new-tokens', '6', '--stream');
+    expect(streamed).toMatchObject({ code: 0, stdout: whole.stdout });
+    const stop = whole.stdout.slice(11, 13).trim();
+    const penalties = ['--length-penalty', '2', '--repetition-penalty', '1.01', '--min-p', '1'];
+    const chosen = await ask('--max-new-tokens', '6', ...penalties, '--stop', stop, '--json');
+    const [{ output }] = chosen.json().predictions as [{ output: string }];
+    expect(output.length).toBeLessThan(whole.stdout.length - 'the film: \n'.length);
+    expect(output).toContain(stop);
+    const both = await ask('--stream', '--json');
+    expect(both.code).toBe(2);
+    expect(errorOf(both)).toMatchObject({
+      code: 'usage',
+      message: expect.stringMatching(/--json/),
+    });
+    const wrong = await ask('--stream', '--no-repeat-ngram', '0.5');
+    expect(wrong).toMatchObject({ code: 2, stdout: '', stderr: expect.stringMatching(/1 long/) });
+  });
+
   test('a run that is killed goes on to the same weights', async () => {
     const flags = [
       '--epochs',

@@ -61,6 +61,7 @@ describe('engines', () => {
       | 'listBases'
       | 'predictRun'
       | 'reportRun'
+      | 'streamPredictions'
       | 'watchRun';
     expectTypeOf<keyof typeof web>().toEqualTypeOf<Exclude<keyof typeof graft, Runs>>();
     expectTypeOf<Runs>().toExtend<keyof typeof graft>();

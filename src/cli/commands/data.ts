@@ -1,5 +1,6 @@
 /** Commands that apply a finished run: `evaluate`, `predict`, `report`, `export`. */
 import { type Command, Option } from 'commander';
+import { ConfigError } from '../../errors.js';
 import { printJson } from '../outcome.js';
 import { asNumber } from '../values.js';
 
@@ -16,6 +17,58 @@ function withDevice(command: Command): Command {
       new Option('--threads <n>', 'threads; all processors by default').argParser(asNumber),
     )
     .option('--json', 'one JSON object as the last line of stdout');
+}
+
+interface WritingFlags {
+  readonly stream?: boolean;
+  /** Of `--no-repeat-ngram`: commander takes the name for a negation, and gives true where it is not there. */
+  readonly repeatNgram?: number | true;
+}
+
+/** Adds what models that write are told; nothing of it is chosen by itself. */
+function withWriting(command: Command): Command {
+  const numbers = [
+    ['--max-new-tokens <n>', 'tokens at most'],
+    ['--beams <n>', 'texts followed side by side; 1 draws no words'],
+    ['--length-penalty <x>', 'above 0, beams favour long texts'],
+    ['--temperature <x>', 'draw words, at this temperature'],
+    ['--top-k <n>', 'draw among so many words'],
+    ['--top-p <x>', 'draw among the likeliest'],
+    ['--min-p <x>', "draw among words with this part of the likeliest one's chance"],
+    ['--seed <n>', 'seed of the draws'],
+    ['--no-repeat-ngram <n>', 'no run of so many tokens comes twice'],
+    ['--repetition-penalty <x>', 'above 1, what came before becomes less likely'],
+  ] as const;
+  for (const [flags, what] of numbers) {
+    command.addOption(new Option(flags, `models that write: ${what}`).argParser(asNumber));
+  }
+  return command
+    .option('--stop <text...>', 'models that write: what ends a text; give it after the inputs')
+    .option('--stream', 'models that write: print the text as it comes');
+}
+
+/** Prints what a run writes as it is written, a prompt a line. */
+async function streamTo(
+  out: NodeJS.WritableStream,
+  run: string,
+  inputs: readonly string[],
+  choices: DeviceFlags,
+): Promise<void> {
+  if (choices.json) {
+    throw new ConfigError(
+      '--stream prints text as it comes, --json one object at the end. Give one of them.',
+      {},
+      'usage',
+    );
+  }
+  const { streamPredictions } = await import('../../run/index.node.js');
+  let last = -1;
+  for await (const { index, text, piece } of streamPredictions(run, inputs, choices)) {
+    if (index !== last) out.write(`${last < 0 ? '' : '\n'}${text}: `);
+    last = index;
+    out.write(piece);
+  }
+  out.write('\n');
 }
 
 /** Adds the commands. */
@@ -42,7 +95,7 @@ export function addDataCommands(program: Command): void {
       },
     );
 
-  withDevice(
+  const predict = withDevice(
     program
       .command('predict')
       .description('classify pictures, or answer texts')
@@ -56,40 +109,28 @@ export function addDataCommands(program: Command): void {
     )
     .option('--tta', 'average over flipped and cropped views')
     .option('--context <text|file>', 'models that answer questions: what they are answered from')
-    .option('--pair <text>', 'models of two texts: the second of each that is given here')
-    .addOption(
-      new Option('--max-new-tokens <n>', 'models that write: tokens at most').argParser(asNumber),
-    )
-    .addOption(
-      new Option('--beams <n>', 'models that write: texts followed side by side').argParser(
-        asNumber,
-      ),
-    )
-    .addOption(
-      new Option(
-        '--temperature <x>',
-        'models that write: draw words, at this temperature',
-      ).argParser(asNumber),
-    )
-    .addOption(
-      new Option('--top-k <n>', 'models that write: draw among so many words').argParser(asNumber),
-    )
-    .addOption(
-      new Option('--top-p <x>', 'models that write: draw among the likeliest').argParser(asNumber),
-    )
-    .addOption(new Option('--seed <n>', 'models that write: seed of the draws').argParser(asNumber))
-    .action(
-      async (
-        run: string,
-        inputs: string[],
-        flags: DeviceFlags & { top: number; tta?: boolean },
-      ) => {
-        const { predictRun, formatPredictions } = await import('../../run/index.node.js');
-        const result = await predictRun(run, inputs, flags);
-        if (flags.json) printJson(result);
-        else process.stdout.write(formatPredictions(result));
-      },
-    );
+    .option('--pair <text>', 'models of two texts: the second of each that is given here');
+  withWriting(predict).action(
+    async (
+      run: string,
+      inputs: string[],
+      {
+        stream,
+        repeatNgram,
+        ...flags
+      }: DeviceFlags & WritingFlags & { top: number; tta?: boolean },
+    ) => {
+      const { predictRun, formatPredictions } = await import('../../run/index.node.js');
+      const choices = {
+        ...flags,
+        ...(typeof repeatNgram === 'number' ? { noRepeatNgram: repeatNgram } : {}),
+      };
+      if (stream) return streamTo(process.stdout, run, inputs, choices);
+      const result = await predictRun(run, inputs, choices);
+      if (flags.json) printJson(result);
+      else process.stdout.write(formatPredictions(result));
+    },
+  );
 
   withDevice(
     program

@@ -9,7 +9,14 @@ import { csv, NAMES, pick, toyTexts, VERBS } from '../../../test/support/toy-tex
 import type { TextTaskName } from '../../data/index.js';
 import { generate } from '../../generate/index.js';
 import type { TokenBlock } from '../../tasks/index.js';
-import { evaluateRun, exportRun, predictRun, type RunEvent } from '../index.node.js';
+import {
+  evaluateRun,
+  exportRun,
+  type PredictionPiece,
+  predictRun,
+  type RunEvent,
+  streamPredictions,
+} from '../index.node.js';
 import { fitDefaults } from '../options.js';
 import { openTextFolder } from './base.js';
 import { openTextRun } from './open-run.js';
@@ -214,4 +221,24 @@ test.each(['gpt2', 'bart'])('an answer alone is the answer in company: %s', asyn
     const [alone] = await writeTexts(engine, writer, [prompt], budget, options);
     expect(alone).toBe(together[i]);
   }
+});
+
+test('what is streamed is what is predicted', async () => {
+  const out = at('prefixed-gpt2');
+  const texts = ['ann', 'dan met bob today'];
+  const choices = { maxNewTokens: 7, temperature: 1.4, minP: 0.01, repetitionPenalty: 1.1 };
+  const pieces: PredictionPiece[] = [];
+  for await (const piece of streamPredictions(out, texts, choices)) pieces.push(piece);
+  const streamed = texts.map((_, i) =>
+    pieces.flatMap((p) => (p.index === i ? [p.piece] : [])).join(''),
+  );
+  const [first] = (await predictRun(out, texts.slice(0, 1), choices)).predictions;
+  expect(streamed[0]).toBe(first!.output);
+  expect(pieces.find((p) => p.index === 1)).toMatchObject({ text: texts[1], file: 'argument' });
+  const stop = first!.output!.slice(2, 4);
+  const [stopped] = (await predictRun(out, ['ann'], { ...choices, stop: [stop] })).predictions;
+  expect(stopped!.output!.length).toBeLessThan(first!.output!.length);
+  expect(stopped!.output).toContain(stop.trim());
+  const beams = streamPredictions(out, texts, { beams: 2 }).next();
+  await expect(beams).rejects.toThrow(/beams are compared only at the end/);
 });

@@ -47,7 +47,7 @@ export interface Budget {
 const SUMMARY_TOKENS = 128;
 
 /** The limit of each prompt: it depends on no other one. */
-function limitsOf(
+export function limitsOf(
   { model, maxTokens }: Writer,
   prompts: readonly (readonly number[])[],
   { asked, usual, firm = false }: Budget,
