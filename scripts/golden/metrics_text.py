@@ -81,7 +81,7 @@ def transposed(references):
 
 BLEU_OPTIONS = [
     {"tokenize": t, "smooth_method": s, "lowercase": low, "effective_order": eff}
-    for t in ["13a", "intl", "char", "none"]
+    for t in ["13a", "intl", "char", "none", "zh"]
     for s, low, eff in [("exp", False, False), ("floor", True, False), ("add-k", False, True), ("none", False, False)]
 ]
 CHRF_OPTIONS = [

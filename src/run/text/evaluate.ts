@@ -5,6 +5,7 @@ import {
   indexLabels,
   type MultiLabelText,
   type TaggedWords,
+  type TextPairSample,
 } from '../../data/index.js';
 import { readTextDataset } from '../../data/index.node.js';
 import type { Evaluation } from '../apply.js';
@@ -13,7 +14,7 @@ import { openTextRun } from './open-run.js';
 import { planText } from './plan.js';
 import { predictTextPart, writes } from './predictions.js';
 import { streamOf } from './streams.js';
-import { writingNotes } from './written.js';
+import { scoringNotes, writingNotes } from './written.js';
 
 /**
  * A data set whose classes are those of a model.
@@ -59,7 +60,8 @@ export async function evaluateText(
   const network = { model: loaded.model };
   const answerer = { network, weights: loaded.weights, loaded, plan, base, maxTokens };
   const { result } = await predictTextPart(engine, answerer, { part, stream });
-  const notes = writes(plan) ? writingNotes(loaded, false) : [];
+  const pairs = samples as readonly TextPairSample[];
+  const notes = writes(plan) ? [...writingNotes(loaded), ...scoringNotes(plan, pairs)] : [];
   return {
     ...{ run, data, part, unit: plan.unit, ...result, skipped: dataset.skipped },
     ...(notes.length > 0 ? { notes } : {}),

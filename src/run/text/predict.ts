@@ -153,7 +153,7 @@ export async function predictTexts(
   const predictions = await predictionsOf(engine, opened, asked, { ...options, top });
   const { headName } = opened.loaded;
   const written = headName === 'seq2seq-lm' || headName === 'causal-lm';
-  const notes = written ? writingNotes(opened.loaded, false) : [];
+  const notes = written ? writingNotes(opened.loaded) : [];
   return { run, predictions, skipped, ...(notes.length > 0 ? { notes } : {}) };
 }
 

@@ -1,4 +1,5 @@
 /** Texts and a text base as the workload of a run. */
+import type { TextPairSample } from '../../data/index.js';
 import { readTextDataset } from '../../data/index.node.js';
 import { DataError } from '../../errors.js';
 import type { TaskDefinition } from '../../tasks/index.js';
@@ -16,7 +17,7 @@ import { writeTextReport } from './report.js';
 import { saveTextModel } from './save-model.js';
 import { isStreamed, openStreamedWorkload } from './streamed-workload.js';
 import { streamsOf } from './streams.js';
-import { writingNotes } from './written.js';
+import { scoringNotes, writingNotes } from './written.js';
 
 type TextStreams = ReturnType<typeof streamsOf>;
 
@@ -85,7 +86,10 @@ export async function openTextWorkload(
         });
   const streams = streamsOf(plan, base, choices, maxTokens, data.fingerprint, others);
   reportCut(streams, choices, maxTokens, say);
-  if (writes(plan)) writingNotes(loaded, true).forEach(say);
+  if (writes(plan)) {
+    const pairs = plan.parts.train as readonly TextPairSample[];
+    [...writingNotes(loaded, true), ...scoringNotes(plan, pairs)].forEach(say);
+  }
   return {
     task: plan.task as TaskDefinition,
     choices,

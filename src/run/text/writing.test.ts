@@ -242,3 +242,11 @@ test('what is streamed is what is predicted', async () => {
   const beams = streamPredictions(out, texts, { beams: 2 }).next();
   await expect(beams).rejects.toThrow(/beams are compared only at the end/);
 });
+
+test('scores of Chinese say what their words are', async () => {
+  const data = write('chinese', {
+    'test.csv': csv('source,target', [['ann saw', '我喜欢这部电影']]),
+  });
+  const { notes } = await evaluateRun(at('prefixed-bart'), data);
+  expect(notes?.join()).toMatch(/BLEU takes each of their characters for a word/);
+});

@@ -11,6 +11,7 @@ import { bleu, chrf, rouge } from '../../metrics/index.js';
 import type { Metrics } from '../../tasks/index.js';
 import type { PartPredictions } from '../predictions.js';
 import type { TextBase } from './base.js';
+import { bleuScript } from './bleu-script.js';
 import type { TextPlan } from './plan.js';
 
 /** What was asked, what would have been right, and what was written. */
@@ -67,7 +68,7 @@ export function limitsOf(
 }
 
 /** What there is to know of how a model's own files say that it writes, where they do. */
-export function writingNotes(model: Writer['model'], scored: boolean): string[] {
+export function writingNotes(model: Writer['model'], scored = false): string[] {
   const { file, options, maxLength, minLength, leftOut } = generationDefaults(model);
   const { temperature, topK, topP, minP, numReturnSequences, ...kept } = options;
   const told = Object.entries({ ...kept, maxLength, minLength }).flatMap(([name, value]) =>
@@ -115,11 +116,28 @@ export function writtenScores(
   references: readonly (readonly string[])[],
 ): Metrics {
   if (task === 'translation') {
-    return { bleu: bleu(answers, references).score, chrf: chrf(answers, references).score };
+    const { tokenizer } = bleuScript(references);
+    return {
+      bleu: bleu(answers, references, { tokenizer }).score,
+      chrf: chrf(answers, references).score,
+    };
   }
   const of = (type: 'rouge1' | 'rouge2' | 'rougeL') =>
     rouge(answers, references, type, { stemmer: true }).f1;
   return { rouge1: of('rouge1'), rouge2: of('rouge2'), rougeL: of('rougeL') };
+}
+
+/** References of samples: what would be right. */
+export const referencesOf = (samples: readonly TextPairSample[]): readonly (readonly string[])[] =>
+  samples.map((s) => s.references ?? [s.target]);
+
+/** What there is to know of how answers are scored. */
+export function scoringNotes(
+  { task }: Pick<TextPlan, 'task'>,
+  samples: readonly TextPairSample[],
+): string[] {
+  const { note } = bleuScript(referencesOf(samples));
+  return task.name === 'translation' && note !== null ? [note] : [];
 }
 
 /** Answers every source of a part as the model's files say, but without drawing words, and scores what was written. */
@@ -143,7 +161,7 @@ export async function writePart(
   };
   // Scores are the same every time: words are never drawn for them.
   const texts = await writeTexts(engine, writer, prompts, budget, { sample: false });
-  const references = samples.map((s) => s.references ?? [s.target]);
+  const references = referencesOf(samples);
   return {
     metrics: writtenScores(task.name, texts, references),
     answers: samples.map(({ id, source, target }, i) => ({
