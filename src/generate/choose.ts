@@ -9,7 +9,7 @@ export function likeliest(scores: Float32Array): number {
   return best;
 }
 
-/** Draws the words of one text: the same seed and number of the text give the same draws. */
+/** Draws the words of one text: the same seed and number, which stands for the text, give the same draws. */
 export function sampler(seed: number, text: number): (scores: Float32Array, at: number) => number {
   const random = KeyedRandom.of(seed).fold('generate').fold(text);
   return (scores, at) => {

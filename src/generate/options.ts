@@ -36,7 +36,7 @@ export interface GenerateOptions {
    * has no words drawn, whatever the model's files say; who gives this alone has no beams.
    */
   readonly sample?: boolean;
-  /** Seed of the draws: the same seed writes the same text. Defaults to 0. */
+  /** Seed of the draws: the same seed writes the same text of a prompt. Defaults to 0. */
   readonly seed?: number;
   /** Of drawn words: divisor of the scores. Defaults to 1. */
   readonly temperature?: number;

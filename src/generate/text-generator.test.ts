@@ -88,7 +88,7 @@ describe('TextGenerator', () => {
     const options = { maxNewTokens: 8, eosTokens: [], sample: true, temperature: 1.5, seed: 3 };
     const some = await generate(engine, text, prompts.slice(0, 18), options);
     expect(await generate(engine, text, prompts.slice(0, 18), options)).toEqual(some);
-    expect((await generate(engine, text, prompts.slice(0, 1), options))[0]).toEqual(some[0]);
+    expect(await generate(engine, text, prompts.slice(4, 6), options)).toEqual(some.slice(4, 6));
     expect(await generate(engine, text, prompts.slice(0, 18), { ...options, seed: 4 })).not.toEqual(
       some,
     );

@@ -1,4 +1,6 @@
 /** The texts of a batch of prompts: a row each, or beams of each. */
+
+import { hashText } from '../util/index.js';
 import { BeamSearch } from './beam-search.js';
 import type { DecoderShape } from './decoder-programs.js';
 import type { DecoderSession } from './decoder-session.js';
@@ -26,10 +28,11 @@ export function rowsOf(
 ): Row[] {
   return Array.from({ length: prompts * copies }, (_, i) => {
     const job = batch[Math.floor(i / copies)];
-    const { prompt, index, plan } = job ?? batch[0]!;
+    const { prompt, plan } = job ?? batch[0]!;
     return {
       prompt: decoderPrompt(prompt, text),
-      text: index * plan.numReturnSequences + (i % copies),
+      // Of the prompt itself: what it is drawn does not depend on the prompts beside it.
+      text: hashText(prompt.join()) + (i % copies),
       unused: job === undefined,
       plan,
     };

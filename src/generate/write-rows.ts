@@ -7,7 +7,7 @@ import type { Plan } from './options.js';
 export interface Row {
   /** What the decoder read: the prompt, or an encoder-decoder's start token. */
   readonly prompt: readonly number[];
-  /** Number of the text, which its draws depend on. */
+  /** Stands for the text; its draws depend on it. */
   readonly text: number;
   /** A row that only fills the batch is never looked at. */
   readonly unused: boolean;

@@ -232,13 +232,17 @@ test('what is streamed is what is predicted', async () => {
   const streamed = texts.map((_, i) =>
     pieces.flatMap((p) => (p.index === i ? [p.piece] : [])).join(''),
   );
-  const [first] = (await predictRun(out, texts.slice(0, 1), choices)).predictions;
-  expect(streamed[0]).toBe(first!.output);
+  const { predictions } = await predictRun(out, texts, choices);
+  expect(streamed).toEqual(predictions.map((p) => p.output));
+  const [first] = predictions;
   expect(pieces.find((p) => p.index === 1)).toMatchObject({ text: texts[1], file: 'argument' });
   const stop = first!.output!.slice(2, 4);
   const [stopped] = (await predictRun(out, ['ann'], { ...choices, stop: [stop] })).predictions;
   expect(stopped!.output!.length).toBeLessThan(first!.output!.length);
   expect(stopped!.output).toContain(stop.trim());
+  await expect(predictRun(out, ['ann'], { maxNewTokens: 0 })).rejects.toThrow(
+    'maxNewTokens must be a whole number from 1, got 0.',
+  );
   const beams = streamPredictions(out, texts, { beams: 2 }).next();
   await expect(beams).rejects.toThrow(/beams are compared only at the end/);
 });

@@ -1,6 +1,7 @@
 /** Texts that a model writes: translations, summaries, answers to prompts; and how good they are. */
 import type { TextPairSample } from '../../data/index.js';
 import type { Engine } from '../../engine/index.js';
+import { ConfigError } from '../../errors.js';
 import {
   type GenerateOptions,
   type GenerativeModel,
@@ -47,12 +48,17 @@ export interface Budget {
 /** Tokens of a summary or an answer at most; of a translation twice the source's and a few more. */
 const SUMMARY_TOKENS = 128;
 
-/** The limit of each prompt: it depends on no other one. */
+/** The limit of each prompt: it depends on no other one. @throws ConfigError for an `asked` that is no count */
 export function limitsOf(
   { model, maxTokens }: Writer,
   prompts: readonly (readonly number[])[],
   { asked, usual, firm = false }: Budget,
 ): number[] {
+  if (asked !== undefined && !(Number.isInteger(asked) && asked >= 1)) {
+    throw new ConfigError(`maxNewTokens must be a whole number from 1, got ${asked}.`, {
+      maxNewTokens: asked,
+    });
+  }
   const { options, maxLength, minLength = 0 } = generationDefaults(model);
   const reads = model.definition.kind === 'encoder-decoder';
   // A decoder's `max_length` counts its prompt, and mostly names all the positions that there are.
