@@ -148,6 +148,11 @@ function planLanguage(
   return planOf(task, parts, 'blocks');
 }
 
+/** What a decoder is taught to end a completion with. @throws ConfigError when nothing names a token for it */
+export function endToken({ config, tokenizer }: Pick<TextBase, 'config' | 'tokenizer'>): number {
+  return config.eosTokens[0] ?? specialToken(tokenizer, 'eos');
+}
+
 /**
  * The plan for a data set and a base.
  * @throws ConfigError when the base cannot do what the data asks for
@@ -200,13 +205,12 @@ export function planText(
     return planOf(sentenceSimilarity(scored), dataset, 'pairs');
   }
   if (dataset.kind === 'pairs') {
-    const { definition, config, tokenizer } = base;
+    const { definition, config } = base;
     const { decoderStartToken, eosTokens } = config;
     const [eos] = eosTokens;
     if (definition.kind === 'decoder') {
-      const end = eos ?? specialToken(tokenizer, 'eos');
       return planOf(
-        promptedText({ endToken: end, prefix: choices.prefix, labelSmoothing }),
+        promptedText({ endToken: endToken(base), prefix: choices.prefix, labelSmoothing }),
         dataset,
         'pairs',
       );

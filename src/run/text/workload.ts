@@ -2,16 +2,17 @@
 import type { TextPairSample } from '../../data/index.js';
 import { readTextDataset } from '../../data/index.node.js';
 import { DataError } from '../../errors.js';
+import type { LoadedTextModel } from '../../models/index.js';
 import type { TaskDefinition } from '../../tasks/index.js';
 import type { FitChoices } from '../options.js';
 import { leftOutText } from '../summary.js';
 import type { Workload, WorkloadContext } from '../workload.js';
 import { withAddedTokens } from './added-tokens.js';
 import { paraphrases } from './back-translation.js';
-import { loadHead, openTextBase, tokenLimit } from './base.js';
+import { loadHead, openTextBase, type TextBase, tokenLimit } from './base.js';
 import { textDataRecord } from './data-record.js';
 import { checkNetwork, networkOf } from './network.js';
-import { planText } from './plan.js';
+import { endToken, planText, type TextPlan } from './plan.js';
 import { predictTextPart, writes } from './predictions.js';
 import { writeTextReport } from './report.js';
 import { saveTextModel } from './save-model.js';
@@ -41,6 +42,13 @@ function reportCut(
     );
   }
   say(`${what} and cut there (${tokens} tokens in all)`);
+}
+
+/** A model whose configuration names what ends its completions, where the base's does not. */
+function ending(loaded: LoadedTextModel, { task }: TextPlan, base: TextBase): LoadedTextModel {
+  const { config } = loaded;
+  if (task.name !== 'text-generation' || config.eosTokens.length > 0) return loaded;
+  return { ...loaded, config: { ...config, eosTokens: [endToken(base)] } };
 }
 
 /** @throws the signal's reason when it is aborted on the way */
@@ -86,6 +94,7 @@ export async function openTextWorkload(
         });
   const streams = streamsOf(plan, base, choices, maxTokens, data.fingerprint, others);
   reportCut(streams, choices, maxTokens, say);
+  const taught = ending(loaded, plan, base);
   if (writes(plan)) {
     const pairs = plan.parts.train as readonly TextPairSample[];
     [...writingNotes(loaded, true), ...scoringNotes(plan, pairs)].forEach(say);
@@ -104,9 +113,9 @@ export async function openTextWorkload(
       networkOf(fresh === (choices.method === 'scratch') ? loaded : await load(), choices, fresh),
     streams: async () => ({ ...streams, train: streams.train!, close: async () => {} }),
     predict: (network, weights, part) =>
-      predictTextPart(engine, { network, weights, loaded, plan, base, maxTokens }, part),
+      predictTextPart(engine, { network, weights, loaded: taught, plan, base, maxTokens }, part),
     save: (path, _network, weights) =>
-      saveTextModel(path, loaded, base.tokenizer, weights, maxTokens),
+      saveTextModel(path, taught, base.tokenizer, weights, maxTokens),
     report: (folder, record) => writeTextReport(folder, record, { dataset }),
   };
 }

@@ -139,6 +139,18 @@ describe('what generation_config.json says', () => {
   });
 });
 
+test('a run names what it was taught to end with, where its base does not', async () => {
+  const base = at('endless');
+  await writeTinyTextBase(base, ['ann saw the film', 'ann saw'], 'gpt2');
+  rmSync(join(base, 'generation_config.json'));
+  put({ ...json(base, 'config.json'), eos_token_id: null }, base, 'config.json');
+  const out = at('ended');
+  await adapt({ data: at('few prompts'), base, epochs: 1, maxLength: 16, out });
+  // The tokenizer's.
+  expect(json(out, 'model', 'generation_config.json').eos_token_id).toBe(1);
+  expect(json(out, 'model', 'config.json').eos_token_id).toBe(1);
+});
+
 describe('a prompt is what it was in training', () => {
   const samples = ['ann', 'dan met bob today'];
   const asked = samples.map((text, i) => ({ id: String(i), text }));
