@@ -7,7 +7,7 @@ import { writeTinyTextBase } from '../../../test/support/tiny-text-base.js';
 import { csv, NAMES, toyTexts, VERBS } from '../../../test/support/toy-texts.js';
 import { loadTokenizer } from '../../data/index.js';
 import { openCheckpointFolder } from '../../io/index.node.js';
-import { exportRun, predictRun } from '../index.node.js';
+import { exportRun, predictRun, streamPredictions } from '../index.node.js';
 
 const { at, write, adapt } = toyTexts();
 
@@ -27,6 +27,11 @@ test('learns, and is carried into the run and its export with both models', asyn
   // Few steps suffice for one answer to everything.
   const { predictions } = await predictRun(at('run'), ['ann met'], { maxNewTokens: 12 });
   expect(predictions[0]!.output).toBe('dan left it');
+  let streamed = '';
+  for await (const { piece } of streamPredictions(at('run'), ['ann met'], { maxNewTokens: 12 })) {
+    streamed += piece;
+  }
+  expect(streamed).toBe('dan left it');
 
   const expected = await tinyMarianTokenizer(texts);
   const folder = at('exported');

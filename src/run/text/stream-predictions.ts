@@ -5,7 +5,7 @@ import { type EngineChoice, openEngine } from '../engine.js';
 import { textsIn } from './asked.js';
 import { isTextRun, openTextRun } from './open-run.js';
 import { promptsOf, type WriteChoices, writeOptions, writerOf } from './write-choices.js';
-import { limitsOf } from './written.js';
+import { decoderOf, limitsOf } from './written.js';
 
 /** A piece of what is written; the pieces of one text follow each other. A text of nothing is one empty piece. */
 export interface PredictionPiece {
@@ -51,9 +51,9 @@ export async function* streamPredictions(
   const { asked } = await textsIn(inputs, undefined);
   const { budget, options: chosen } = writeOptions(options);
   const prompts = promptsOf(opened, asked);
-  const limits = limitsOf(writerOf(opened), prompts, budget);
-  const { tokenizer } = opened.base;
-  const decode = (ids: readonly number[]) => tokenizer.decode(ids, { skipSpecialTokens: true });
+  const writer = writerOf(opened);
+  const limits = limitsOf(writer, prompts, budget);
+  const decode = decoderOf(writer);
   const generator = await TextGenerator.create(await openEngine(options), opened.loaded);
   try {
     for (const [index, { id: file, text }] of asked.entries()) {

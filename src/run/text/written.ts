@@ -92,6 +92,12 @@ export function writingNotes(model: Writer['model'], scored = false): string[] {
   ];
 }
 
+/** Text of what is written; where sources and targets have tokenizers of their own, by the targets'. */
+export function decoderOf({ base: { tokenizer } }: Writer): (ids: readonly number[]) => string {
+  const reader = tokenizer.target ?? tokenizer;
+  return (ids) => reader.decode(ids, { skipSpecialTokens: true });
+}
+
 /**
  * Writes a text for each prompt, as the model's files say where the options do not.
  * @param prompts ids with their special tokens
@@ -103,9 +109,7 @@ export async function writeTexts(
   budget: Budget,
   options: Omit<GenerateOptions, 'maxNewTokens' | 'decode'> = {},
 ): Promise<string[]> {
-  const { tokenizer } = writer.base;
-  const reader = tokenizer.target ?? tokenizer;
-  const decode = (ids: readonly number[]) => reader.decode(ids, { skipSpecialTokens: true });
+  const decode = decoderOf(writer);
   const written = await generate(engine, writer.model, prompts, {
     ...options,
     numReturnSequences: 1,
