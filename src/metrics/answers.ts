@@ -42,6 +42,16 @@ export function answerScore(answer: string, right: readonly string[]): AnswerSco
   };
 }
 
+/** Means over all questions and, where some have no answer, over those with and without one. */
+export interface AnswerScores extends AnswerScore {
+  /** SQuAD 2's `HasAns_exact` and `HasAns_f1`; absent where every question or none has an answer. */
+  readonly hasAnswerExactMatch?: number;
+  readonly hasAnswerF1?: number;
+  /** SQuAD 2's `NoAns_exact` and `NoAns_f1`; absent where every question has an answer. */
+  readonly noAnswerExactMatch?: number;
+  readonly noAnswerF1?: number;
+}
+
 /**
  * Means over questions.
  * @throws ConfigError for no questions, or other numbers of answers and right answers
@@ -49,7 +59,7 @@ export function answerScore(answer: string, right: readonly string[]): AnswerSco
 export function answerScores(
   answers: readonly string[],
   right: readonly (readonly string[])[],
-): AnswerScore {
+): AnswerScores {
   if (answers.length !== right.length || answers.length === 0) {
     throw new ConfigError(
       `metrics: ${answers.length} answers for ${right.length} questions; expected one each, and at least one.`,
@@ -57,7 +67,20 @@ export function answerScores(
     );
   }
   const scores = answers.map((answer, i) => answerScore(answer, right[i]!));
-  const mean = (name: keyof AnswerScore) =>
-    scores.reduce((sum, s) => sum + s[name], 0) / scores.length;
-  return { exactMatch: mean('exactMatch'), f1: mean('f1') };
+  const mean = (name: keyof AnswerScore, of: readonly AnswerScore[]) =>
+    of.reduce((sum, s) => sum + s[name], 0) / of.length;
+  const answered = scores.filter((_, i) => right[i]!.length > 0);
+  const others = scores.filter((_, i) => right[i]!.length === 0);
+  return {
+    exactMatch: mean('exactMatch', scores),
+    f1: mean('f1', scores),
+    ...(others.length > 0 && {
+      ...(answered.length > 0 && {
+        hasAnswerExactMatch: mean('exactMatch', answered),
+        hasAnswerF1: mean('f1', answered),
+      }),
+      noAnswerExactMatch: mean('exactMatch', others),
+      noAnswerF1: mean('f1', others),
+    }),
+  };
 }

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { ConfigError } from '../errors.js';
 import {
   answerScore,
+  answerScores,
   type BleuTokenizer,
   bleu,
   bleuWords,
@@ -161,6 +162,27 @@ test('a question without an answer is right when nothing is said', () => {
   expect(answerScore('', [])).toEqual({ exactMatch: 1, f1: 1 });
   expect(answerScore('something', [])).toEqual({ exactMatch: 0, f1: 0 });
   expect(answerScore('The Cat!', ['a cat', 'dog'])).toEqual({ exactMatch: 1, f1: 1 });
+});
+
+test('answers are scored apart where some questions have none, as in SQuAD 2', () => {
+  const right = [['ann'], ['the dull film', 'bob'], [], []];
+  // SQuAD's script gives for these: exact 50, f1 66.67, HasAns_exact 50, HasAns_f1 83.33, NoAns_exact 50, NoAns_f1 50.
+  const all = answerScores(['Ann.', 'film', '', 'bob'], right);
+  expect(all).toEqual({
+    exactMatch: 0.5,
+    f1: expect.closeTo((1 + 2 / 3 + 1) / 4, 12),
+    hasAnswerExactMatch: 0.5,
+    hasAnswerF1: expect.closeTo((1 + 2 / 3) / 2, 12),
+    noAnswerExactMatch: 0.5,
+    noAnswerF1: 0.5,
+  });
+  expect(answerScores(['ann'], [['ann']])).toEqual({ exactMatch: 1, f1: 1 });
+  expect(answerScores(['', 'x'], [[], []])).toEqual({
+    exactMatch: 0.5,
+    f1: 0.5,
+    noAnswerExactMatch: 0.5,
+    noAnswerF1: 0.5,
+  });
 });
 
 test('perplexity of a guess among n is n', () => {

@@ -252,7 +252,7 @@ function formatAnswer({
   entities,
   output,
 }: Prediction): string {
-  if (output !== undefined) return output;
+  if (output !== undefined) return output || '(no answer)';
   if (score !== undefined) return score.toFixed(3);
   if (entities) return entities.map((e) => `${e.type} ${e.text}`).join(', ') || 'nothing found';
   if (nearest) return `nearest to ${nearest.text} (${nearest.score.toFixed(3)})`;

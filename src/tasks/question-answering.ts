@@ -106,23 +106,38 @@ function bestSpan({ from, spans, sample }: QuestionWindow, { data }: Row) {
       .sort((a, b) => data[2 * (from + b) + s]! - data[2 * (from + a) + s]!)
       .slice(0, CANDIDATES);
   let best = { score: Number.NEGATIVE_INFINITY, text: '' };
+  const textOf = (start: number, end: number) =>
+    // Tokens of some tokenizers hold the space before a word; it is no part of the answer.
+    sample.context.slice(spans[start]![0], spans[end]![1]).trim();
   const ends = likeliest(1);
   for (const start of likeliest(0)) {
     for (const end of ends) {
       if (end < start || end - start >= MAX_ANSWER) continue;
       const score = data[2 * (from + start)]! + data[2 * (from + end) + 1]!;
       if (score <= best.score) continue;
-      best = { score, text: sample.context.slice(spans[start]![0], spans[end]![1]) };
+      const text = textOf(start, end);
+      if (text !== '') best = { score, text };
     }
   }
   // The first token stands for "not here".
   return { ...best, nowhere: data[0]! + data[1]! };
 }
 
-/** The answer to each question, from all windows of its context; '' where the model finds none. */
+/** How answers are chosen. */
+export interface AnswerOptions {
+  /**
+   * Whether a question may have no answer: then it is '' where the first token of every window is likelier than
+   * the best span of all, as in SQuAD 2's baseline with a threshold of 0. It belongs to the model, which has
+   * learned from such questions or not; the questions that are asked say nothing of it. Defaults to false.
+   */
+  readonly unanswerable?: boolean | undefined;
+}
+
+/** The answer to each question, from all windows of its context. */
 export function answersOf(
   windows: readonly QuestionWindow[],
   rows: readonly Row[],
+  { unanswerable = false }: AnswerOptions = {},
 ): Map<QuestionSample, string> {
   const best = new Map<QuestionSample, { score: number; text: string; nowhere: number }>();
   for (const [i, window] of windows.entries()) {
@@ -132,21 +147,23 @@ export function answersOf(
     const better = !before || found.score > before.score ? found : before;
     best.set(window.sample, { ...better, nowhere });
   }
-  const mayLack = windows.some(({ sample }) => sample.answers.length === 0);
   return new Map(
     [...best].map(([sample, { score, text, nowhere }]) => [
       sample,
-      mayLack && nowhere > score ? '' : text,
+      unanswerable && nowhere > score ? '' : text,
     ]),
   );
 }
 
 /**
  * Begin and end of the answer, each a softmax over the tokens; the loss is the mean of both. Scores are SQuAD's:
- * `f1` of the words and `exactMatch`.
- * @see Devlin et al., "BERT", 2018; Rajpurkar et al., "SQuAD", 2016
+ * `f1` of the words and `exactMatch`; where some questions have no answer, both also of those that have one and
+ * of those that have none.
+ * @see Devlin et al., "BERT", 2018; Rajpurkar et al., "SQuAD", 2016, and "Know what you don't know", 2018
  */
-export function questionAnswering(): TextTask<QuestionWindow, QuestionWindow> {
+export function questionAnswering(
+  options: AnswerOptions = {},
+): TextTask<QuestionWindow, QuestionWindow> {
   return {
     name: 'question-answering',
     primary: { metric: 'f1', better: 'higher' },
@@ -179,13 +196,14 @@ export function questionAnswering(): TextTask<QuestionWindow, QuestionWindow> {
       return { loss: sum(mul(both, weights!)), weight: sum(weights!) };
     },
     score: ({ rows, truth }) => {
-      const answers = answersOf(truth, rows);
+      const answers = answersOf(truth, rows, options);
       const samples = [...answers.keys()];
-      const { f1, exactMatch } = answerScores(
-        samples.map((s) => answers.get(s)!),
-        samples.map((s) => s.answers.map((a) => a.text)),
-      );
-      return { f1, exactMatch };
+      return {
+        ...answerScores(
+          samples.map((s) => answers.get(s)!),
+          samples.map((s) => s.answers.map((a) => a.text)),
+        ),
+      };
     },
   };
 }

@@ -337,6 +337,55 @@ test('windows of a context: every answer is found again in each window that hold
   );
 });
 
+describe('a question has no answer', () => {
+  const sample = (answers: { text: string; start: number }[]) => ({
+    id: '1',
+    question: 'who saw ?',
+    context: 'ann saw the film. bob left early because cleo met dan',
+    answers,
+  });
+  const answered = [{ text: 'ann', start: 0 }];
+  /** Rows that say "nowhere" a little louder than "ann". */
+  const read = (answers: { text: string; start: number }[], unanswerable: boolean) => {
+    const windows = questionWindows(sample(answers), tokenizer, 20);
+    expect(windows.length).toBeGreaterThan(1);
+    const marks = questionWindows(sample(answered), tokenizer, 20);
+    const rows = marks.map(({ ids, start, end }): Row => {
+      const data = new Float32Array(2 * ids.length);
+      data[2 * start] = 1;
+      data[2 * end + 1] = 1;
+      data.fill(2, 0, 2);
+      return { shape: [ids.length, 2], data };
+    });
+    const { score } = questionAnswering({ unanswerable });
+    const [answer] = answersOf(windows, rows, { unanswerable }).values();
+    return { answer, ...score({ rows, truth: windows }) };
+  };
+  test('where the model has learned that, whatever is true of the questions that are asked', () => {
+    expect(read([], true)).toMatchObject({ answer: '', f1: 1, noAnswerF1: 1 });
+    expect(read(answered, true)).toEqual({ answer: '', f1: 0, exactMatch: 0 });
+    expect(read([], false)).toMatchObject({ answer: 'ann', f1: 0, noAnswerExactMatch: 0 });
+    expect(read(answered, false)).toMatchObject({ answer: 'ann', f1: 1 });
+  });
+});
+
+test('an answer has no space of the tokens that hold one', () => {
+  const context = 'saw ann today';
+  const [window] = questionWindows(
+    { id: '1', question: 'who ?', context, answers: [{ text: 'ann', start: 4 }] },
+    tokenizer,
+    20,
+  );
+  // As byte-level tokenizers give them with trim_offsets false.
+  const spans = window!.spans.map(([from, to]) => [from > 0 ? from - 1 : 0, to] as const);
+  expect(context.slice(...spans[window!.start - window!.from]!)).toMatch(/^ a/);
+  const data = new Float32Array(2 * window!.ids.length);
+  data[2 * window!.start] = 9;
+  data[2 * window!.end + 1] = 9;
+  const row: Row = { shape: [window!.ids.length, 2], data };
+  expect([...answersOf([{ ...window!, spans }], [row]).values()]).toEqual(['ann']);
+});
+
 test('sentences: the loss is that of a softmax over the batch, and padding is nobody', async () => {
   const task = sentenceSimilarity(false);
   const item = (a: string, b: string): TextItem =>

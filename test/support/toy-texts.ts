@@ -49,12 +49,19 @@ function named(count: number, salt: string): string {
   return Array.from({ length: count }, sentence).join('');
 }
 
-/** SQuAD's form: who did it, in contexts of any length. */
-function asked(from: number, count: number): string {
+/**
+ * SQuAD's form: who did it, in contexts of any length.
+ * @param lacking every other context is one in which nobody did it
+ */
+export function asked(from: number, count: number, lacking = false): string {
   const article = (_: unknown, k: number) => {
     const i = from + k;
     const [name, verb] = [pick(NAMES, `q${i}`), pick(VERBS, `v${i}`)];
     const filler = 'the film was today '.repeat(2 + (i % 12));
+    if (lacking && i % 2 === 1) {
+      const qas = [{ id: `${i}`, question: 'who ?', answers: [], is_impossible: true }];
+      return { context: `${filler}the film was`, qas };
+    }
     const context = `${filler}${name} ${verb} it. the film was`;
     const answers = [{ text: name, answer_start: filler.length }];
     return { context, qas: [{ id: `${i}`, question: 'who ?', answers }] };

@@ -46,14 +46,14 @@ export async function evaluateText(
   options: EngineChoice & { readonly strict?: boolean },
 ): Promise<Evaluation> {
   const engine = await openEngine(options);
-  const { base, loaded, maxTokens, choices } = await openTextRun(run);
+  const { base, loaded, maxTokens, choices, learned } = await openTextRun(run);
   const read = await readTextDataset(data, {
     ...(choices.task === 'image-classification' ? {} : { task: choices.task }),
     split: false,
     strict: options.strict === true,
   });
   const dataset = relabelled(read, loaded.config.labels);
-  const plan = planText(dataset, choices, base, maxTokens);
+  const plan = planText(dataset, choices, base, maxTokens, learned);
   const part = (['test', 'valid'] as const).find((p) => plan.parts[p].length > 0) ?? 'all';
   const samples = plan.parts[part === 'all' ? 'train' : part];
   const stream = streamOf(plan, samples, base, { ...choices, augment: 'none' }, maxTokens, part);

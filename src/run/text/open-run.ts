@@ -10,6 +10,7 @@ import {
 import { type FitChoices, fitDefaults } from '../options.js';
 import { RunFolder, type RunRecord } from '../run-folder.js';
 import { loadHead, openTextFolder, type TextBase, tokenLimit } from './base.js';
+import { type Learned, learnedIn } from './learned.js';
 
 /** A text model with what it was trained for. */
 export interface TextRun {
@@ -19,6 +20,7 @@ export interface TextRun {
   /** Those of the run; what is used by default for a model's own folder. */
   readonly choices: FitChoices;
   readonly record: RunRecord | null;
+  readonly learned: Learned;
 }
 
 /** The folder of a run's model, or the folder itself where it is a model. */
@@ -82,5 +84,5 @@ export async function openTextRun(run: string): Promise<TextRun> {
   const task = TASKS[head] ?? 'language-modeling';
   const choices = record?.choices ?? { ...fitDefaults(task), data: '' };
   const maxTokens = record?.model.maxTokens ?? tokenLimit(base, undefined);
-  return { base, loaded, maxTokens, choices, record };
+  return { base, loaded, maxTokens, choices, record, learned: learnedIn(base.raw) };
 }

@@ -30,6 +30,7 @@ import {
 import type { FitChoices } from '../options.js';
 import type { TextBase } from './base.js';
 import { checkFits } from './check-choices.js';
+import { type Learned, learnedFrom } from './learned.js';
 
 /** Samples of the parts. */
 export interface TextParts<S extends TextSample = TextSample> {
@@ -46,6 +47,8 @@ export interface TextPlan {
   readonly head: Pick<LoadTextOptions, 'head' | 'labels' | 'problem'>;
   /** What samples are called, in the plural. */
   readonly unit: string;
+  /** What the model must know of its training data to answer. */
+  readonly learned: Learned;
 }
 
 function planOf<S extends TextSample, T>(
@@ -54,6 +57,7 @@ function planOf<S extends TextSample, T>(
   unit: string,
   labels?: readonly string[],
   problem?: LoadTextOptions['problem'],
+  learned: Learned = {},
 ): TextPlan {
   return {
     task: task as unknown as TextTask<TextSample, unknown>,
@@ -64,6 +68,7 @@ function planOf<S extends TextSample, T>(
       ...(problem === undefined ? {} : { problem }),
     },
     unit,
+    learned,
   };
 }
 
@@ -155,6 +160,7 @@ export function endToken({ config, tokenizer }: Pick<TextBase, 'config' | 'token
 
 /**
  * The plan for a data set and a base.
+ * @param known what a model that is trained already has learned; absent: what the training part of the data teaches
  * @throws ConfigError when the base cannot do what the data asks for
  */
 export function planText(
@@ -162,6 +168,7 @@ export function planText(
   choices: FitChoices,
   base: TextBase,
   maxTokens: number,
+  known?: Learned,
 ): TextPlan {
   const { classes } = dataset;
   const { labelSmoothing } = choices;
@@ -235,5 +242,6 @@ export function planText(
     samples.flatMap((sample) => questionWindows(sample, base.tokenizer, maxTokens));
   const { train, valid, test } = dataset;
   const parts = { train: windows(train), valid: windows(valid), test: windows(test) };
-  return planOf(questionAnswering(), parts, 'windows');
+  const learned = known ?? learnedFrom(dataset);
+  return planOf(questionAnswering(learned), parts, 'windows', undefined, undefined, learned);
 }

@@ -122,13 +122,13 @@ async function answered(
   const task = questionAnswering();
   const windows = asked.flatMap((one) =>
     questionWindows(
-      { id: one.id, question: one.text, context: text, answers: [{ text: '', start: 0 }] },
+      { id: one.id, question: one.text, context: text, answers: [] },
       run.base.tokenizer,
       run.maxTokens,
     ),
   );
   const { rows } = await answersTo(engine, run, task, windows);
-  const answers = [...answersOf(windows, rows).values()];
+  const answers = [...answersOf(windows, rows, run.learned).values()];
   return asked.map(({ id, text: question }, i) => ({
     file: id,
     text: question,

@@ -87,7 +87,7 @@ export async function predictTextPart(
     return found;
   }
   if (head.head === 'question-answering') {
-    const answers = answersOf(stream.truth as readonly QuestionWindow[], rows);
+    const answers = answersOf(stream.truth as readonly QuestionWindow[], rows, plan.learned);
     const found: WrittenPredictions = {
       ...base,
       answers: [...answers].map(([{ id, question, answers: right }, answer]) => ({

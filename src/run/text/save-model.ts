@@ -12,6 +12,7 @@ import {
 } from '../../models/index.js';
 import type { Weights } from '../../nn/index.js';
 import { replaceModel } from '../save-model.js';
+import { type Learned, withLearned } from './learned.js';
 
 /** Heads that are trained on texts cut to a length; a language model is trained on blocks, which say nothing of texts. */
 const ON_BLOCKS = new Set<TextHead>(['masked-lm', 'causal-lm']);
@@ -20,6 +21,7 @@ const ON_BLOCKS = new Set<TextHead>(['masked-lm', 'causal-lm']);
  * Writes configuration (of how it writes as well, where it does), weights and tokenizer; an older model at `path` is
  * replaced at the end.
  * @param maxTokens where texts were cut, so that others cut them there too
+ * @param learned what the model must know of its training data
  */
 export async function saveTextModel(
   path: string,
@@ -27,8 +29,10 @@ export async function saveTextModel(
   tokenizer: Tokenizer,
   weights: Weights,
   maxTokens?: number,
+  learned: Learned = {},
 ): Promise<void> {
-  const { config, tensors } = textCheckpointOf({ ...loaded, weights });
+  const raw = withLearned(loaded.raw, learned);
+  const { config, tensors } = textCheckpointOf({ ...loaded, raw, weights });
   await replaceModel(path, async (place) => {
     const put = (name: string, content: RawConfig) =>
       writeWhole(place(name), [new TextEncoder().encode(configText(content))]);

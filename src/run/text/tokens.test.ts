@@ -2,13 +2,13 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { toyTexts } from '../../../test/support/toy-texts.js';
+import { asked, toyTexts } from '../../../test/support/toy-texts.js';
 import { loadTokenizer } from '../../data/index.js';
 import { openCheckpointFolder } from '../../io/index.node.js';
 import type { Metrics } from '../../tasks/index.js';
-import { evaluateRun, predictRun } from '../index.node.js';
+import { evaluateRun, exportRun, predictRun } from '../index.node.js';
 
-const { at, adapt } = toyTexts();
+const { at, write, adapt } = toyTexts();
 
 test('token-classification: names are found in sentences that were never seen', async () => {
   const data = at('names');
@@ -55,6 +55,54 @@ test('question-answering: the answer is found in a context that is cut into wind
   const { predictions } = await predictRun(at('qa'), ['who ?'], { context });
   expect(predictions[0]!.output).toBe('bob');
   await expect(predictRun(at('qa'), ['who ?'])).rejects.toThrow(/--context/);
+});
+
+describe('question-answering of questions some of which have no answer', () => {
+  const contexts = {
+    there: 'the film was today the film was today bob left it. the film was',
+    nowhere: 'the film was today the film was today the film was',
+  };
+  const answers = async (run: string) => {
+    const asked = Object.values(contexts).map((context) => predictRun(run, ['who ?'], { context }));
+    return (await Promise.all(asked)).map(({ predictions }) => predictions[0]!.output);
+  };
+  const config = (run: string) => readFileSync(join(run, 'config.json'), 'utf8');
+
+  test('a model that has learned from such says so, alone and exported', async () => {
+    const data = write('squad2', {
+      'train.json': asked(0, 64, true),
+      'valid.json': asked(64, 16, true),
+    });
+    const made = { data, base: at('bert'), epochs: 8, maxLength: 32 };
+    const run = await adapt({ ...made, out: at('qa2') });
+    expect(run.summary.metrics).toMatchObject({
+      hasAnswerF1: expect.any(Number),
+      noAnswerF1: expect.any(Number),
+    });
+    expect(run.summary.metrics.f1).toBeGreaterThan(0.8);
+    expect(await answers(at('qa2'))).toEqual(['bob', '']);
+    // The questions of the evaluated set have no say: all of these have an answer.
+    const again = await evaluateRun(at('qa2'), at('questions'));
+    expect(Object.keys(again.metrics).sort()).toEqual(['exactMatch', 'f1']);
+    const { out } = await exportRun(at('qa2'), { to: 'huggingface', out: at('qa2-exported') });
+    expect(config(out)).toContain('"handle_impossible_answer": true');
+    expect(await answers(out)).toEqual(['bob', '']);
+  });
+
+  test('any other answers every question, also where none has an answer', async () => {
+    const made = {
+      data: at('questions'),
+      base: join(at('qa2'), 'model'),
+      epochs: 1,
+      maxLength: 32,
+    };
+    await adapt({ ...made, out: at('qa1') });
+    expect(config(join(at('qa1'), 'model'))).toContain('"handle_impossible_answer": false');
+    expect(await answers(at('qa1'))).not.toContain('');
+    const data = write('lacking', { 'valid.json': asked(64, 16, true) });
+    const { metrics } = await evaluateRun(at('qa1'), data);
+    expect(metrics.noAnswerF1).toBe(0);
+  });
 });
 
 describe('a frozen trunk', () => {

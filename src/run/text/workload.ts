@@ -115,7 +115,7 @@ export async function openTextWorkload(
     predict: (network, weights, part) =>
       predictTextPart(engine, { network, weights, loaded: taught, plan, base, maxTokens }, part),
     save: (path, _network, weights) =>
-      saveTextModel(path, taught, base.tokenizer, weights, maxTokens),
+      saveTextModel(path, taught, base.tokenizer, weights, maxTokens, plan.learned),
     report: (folder, record) => writeTextReport(folder, record, { dataset }),
   };
 }
