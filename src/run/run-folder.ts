@@ -56,6 +56,8 @@ export interface RunRecord {
     readonly test: number;
     readonly split: string;
     readonly skipped: readonly { readonly id: string; readonly reason: string }[];
+    /** Similar texts whose scores are no cosines: those that stand for cosines of 0 and 1. */
+    readonly scores?: { readonly low: number; readonly high: number };
     /** Stands for the names, labels and parts of all samples. */
     readonly fingerprint: string;
   };

@@ -1,5 +1,6 @@
 /** Sentence similarity: an embedding for each text, near to that of a text that means the same. */
 import type { SimilarTexts } from '../data/index.js';
+import { DataError } from '../errors.js';
 import { constantOf, hostTensor, type Tensor } from '../graph/index.js';
 import { pearson, spearman } from '../metrics/index.js';
 import { TEXT_INPUTS } from '../models/index.js';
@@ -81,15 +82,53 @@ function nearestAccuracy(rows: readonly Row[], width: number): number {
   return right / rows.length;
 }
 
+/** Scores that stand for a cosine of 0 and of 1. */
+export interface ScoreRange {
+  readonly low: number;
+  readonly high: number;
+}
+
+/**
+ * How scores become cosines: those from -1 to 1 are cosines already; of others, such as STS-B's from 0 to 5, the
+ * lowest stands for 0 and the highest for 1.
+ * @returns null where they are cosines
+ * @throws DataError `score-range` where all are the same number, which says nothing of how alike two texts are
+ */
+export function scoreRange(scores: Iterable<number>): ScoreRange | null {
+  let [low, high] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  for (const score of scores) {
+    low = Math.min(low, score);
+    high = Math.max(high, score);
+  }
+  if (low > high || (low >= -1 && high <= 1)) return null;
+  if (low < high) return { low, high };
+  throw new DataError(
+    `Every score is ${low}, so nothing says which texts are more alike. Give scores that differ, or leave their column out: then all pairs are taken as alike.`,
+    { score: low },
+    { code: 'score-range' },
+  );
+}
+
+/** What is told of a data set of similar texts. */
+export interface SimilarityOptions {
+  /** Scores that stand for a cosine of 0 and of 1; absent or null: scores are cosines. */
+  readonly range?: ScoreRange | null | undefined;
+}
+
 /**
  * Texts that mean the same lie near each other: with scores, the squared difference of cosine and score;
  * without, the multiple-negatives ranking loss, in which the other pairs of a batch are what is not meant.
  * Scores: `pearson` and `spearman` of the cosine, or `accuracy` of the nearest text.
- * @param scored whether the data has a score for each pair, from 0 to 1
+ * @param scored whether the data has a score for each pair
  * @see Reimers and Gurevych, "Sentence-BERT", 2019; Henderson et al., "Efficient natural language response
  * suggestion for Smart Reply", 2017
  */
-export function sentenceSimilarity(scored: boolean): TextTask<SimilarTexts, number | null> {
+export function sentenceSimilarity(
+  scored: boolean,
+  { range }: SimilarityOptions = {},
+): TextTask<SimilarTexts, number | null> {
+  const cosineOf = (score: number) =>
+    range ? (score - range.low) / (range.high - range.low) : score;
   return {
     name: 'sentence-similarity',
     primary: { metric: scored ? 'spearman' : 'accuracy', better: 'higher' },
@@ -100,7 +139,7 @@ export function sentenceSimilarity(scored: boolean): TextTask<SimilarTexts, numb
       return {
         ids: Int32Array.from([...first.ids, ...second.ids]),
         typeIds: null,
-        labels: Float32Array.of(first.ids.length, score ?? 0),
+        labels: Float32Array.of(first.ids.length, cosineOf(score ?? 0)),
         truncated: first.truncated + second.truncated,
       };
     },

@@ -17,6 +17,7 @@ import {
   questionAnswering,
   questionWindows,
   type Row,
+  scoreRange,
   sentenceSimilarity,
   singleLabelClassification,
   type TextItem,
@@ -384,6 +385,33 @@ test('an answer has no space of the tokens that hold one', () => {
   data[2 * window!.end + 1] = 9;
   const row: Row = { shape: [window!.ids.length, 2], data };
   expect([...answersOf([{ ...window!, spans }], [row]).values()]).toEqual(['ann']);
+});
+
+describe('scores of likeness', () => {
+  test('of another range than a cosine are learned as 0 to 1', () => {
+    const range = scoreRange([2.5, 0.1, 4.6]);
+    expect(range).toEqual({ low: 0.1, high: 4.6 });
+    const task = sentenceSimilarity(true, { range });
+    const of = (score: number) => {
+      const sample = { id: '1', text: 'ann saw', text2: 'bob left', score };
+      const item = task.item(sample, tools());
+      expect(task.truth(sample, item)).toBe(score);
+      return Number(task.targets([item], place(16)).scores!.data[0]);
+    };
+    expect(of(0.1)).toBe(0);
+    expect(of(4.6)).toBeCloseTo(1, 6);
+    expect(of(2.35)).toBeCloseTo(0.5, 6);
+  });
+
+  test('that are cosines stay as they are', () => {
+    expect(scoreRange([0, 0.3, 1])).toBeNull();
+    expect(scoreRange([-1, 0.9])).toBeNull();
+    expect(scoreRange([])).toBeNull();
+  });
+
+  test('that are all the same say nothing', () => {
+    expect(() => scoreRange([3, 3])).toThrow(/Every score is 3/);
+  });
 });
 
 test('sentences: the loss is that of a softmax over the batch, and padding is nobody', async () => {

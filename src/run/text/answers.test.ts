@@ -41,6 +41,31 @@ test('sentence-similarity: a text is nearest to its partner', async () => {
   });
 });
 
+test('sentence-similarity: scores from 0 to 5 are learned as cosines, and the run says so', async () => {
+  const rows = ALIKE.slice(0, 32).flatMap(([a, b], i) => [
+    [a!, b!, i % 2 ? '4.6' : '4.2'],
+    [a!, ALIKE[(i + 21) % 64]![1]!, i % 2 ? '0.1' : '0.4'],
+  ]);
+  const data = write('graded', { 'train.csv': csv('sentence1,sentence2,score', rows) });
+  const notes: string[] = [];
+  const run = await adapt({
+    data,
+    base: at('bert'),
+    task: 'sentence-similarity',
+    epochs: 6,
+    out: at('graded-run'),
+    listener: (e) => e.type === 'note' && notes.push(e.text),
+  });
+  expect(notes.join()).toContain('the scores lie from 0.1 to 4.6');
+  const record = JSON.parse(readFileSync(join(at('graded-run'), 'run.json'), 'utf8'));
+  expect(record.data.scores).toEqual({ low: 0.1, high: 4.6 });
+  // Scores of 4 as cosines would pull everything together.
+  expect(run.summary.metrics.spearman).toBeGreaterThan(0.5);
+  const unlike = { pair: ALIKE[21]![1]! };
+  const { predictions } = await predictRun(at('graded-run'), [ALIKE[0]![0]!], unlike);
+  expect(predictions[0]!.score).toBeLessThan(0.6);
+});
+
 test('rows without a text are told of, and what means nothing to a model is refused', async () => {
   const data = write('gaps', {
     'asked.csv': csv('text,label', [

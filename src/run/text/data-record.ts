@@ -7,7 +7,7 @@ import type { TextPlan } from './plan.js';
 /** The data of a run as `run.json` keeps it; the fingerprint stands for every sample and its part. */
 export function textDataRecord(
   dataset: AnyTextDataset,
-  { parts, unit }: TextPlan,
+  { parts, unit, scores }: TextPlan,
 ): RunRecord['data'] {
   const { kind, classes, train, valid, test, split, skipped } = dataset;
   const content = JSON.stringify([kind, classes, train, valid, test]);
@@ -19,6 +19,7 @@ export function textDataRecord(
     test: parts.test.length,
     split,
     skipped,
+    ...(scores && { scores }),
     fingerprint: hashBytes(new TextEncoder().encode(content)),
   };
 }

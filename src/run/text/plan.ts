@@ -18,6 +18,8 @@ import {
   promptedText,
   questionAnswering,
   questionWindows,
+  type ScoreRange,
+  scoreRange,
   sentenceSimilarity,
   singleLabelClassification,
   specialToken,
@@ -49,6 +51,8 @@ export interface TextPlan {
   readonly unit: string;
   /** What the model must know of its training data to answer. */
   readonly learned: Learned;
+  /** Scores of the training data that are no cosines, and stand for cosines of 0 and 1. */
+  readonly scores?: ScoreRange | undefined;
 }
 
 function planOf<S extends TextSample, T>(
@@ -209,7 +213,10 @@ export function planText(
       );
     }
     const scored = dataset.train.every((s) => s.score !== undefined);
-    return planOf(sentenceSimilarity(scored), dataset, 'pairs');
+    // A model that is trained already is only asked, and its scores are ranks.
+    const range = scored && !known ? scoreRange(dataset.train.map((s) => s.score!)) : null;
+    const plan = planOf(sentenceSimilarity(scored, { range }), dataset, 'pairs');
+    return range ? { ...plan, scores: range } : plan;
   }
   if (dataset.kind === 'pairs') {
     const { definition, config } = base;

@@ -3,7 +3,7 @@ import type { TextPairSample } from '../../data/index.js';
 import { readTextDataset } from '../../data/index.node.js';
 import { DataError } from '../../errors.js';
 import type { LoadedTextModel } from '../../models/index.js';
-import type { TaskDefinition } from '../../tasks/index.js';
+import type { ScoreRange, TaskDefinition } from '../../tasks/index.js';
 import type { FitChoices } from '../options.js';
 import { leftOutText } from '../summary.js';
 import type { Workload, WorkloadContext } from '../workload.js';
@@ -51,6 +51,11 @@ function ending(loaded: LoadedTextModel, { task }: TextPlan, base: TextBase): Lo
   return { ...loaded, config: { ...config, eosTokens: [endToken(base)] } };
 }
 
+/** Says what scores stand for that are no cosines. */
+function scoresText({ low, high }: ScoreRange): string {
+  return `the scores lie from ${low} to ${high}; a model of likeness gives cosines, so ${low} stands for 0 and ${high} for 1`;
+}
+
 /** @throws the signal's reason when it is aborted on the way */
 export async function openTextWorkload(
   asked: FitChoices,
@@ -80,6 +85,7 @@ export async function openTextWorkload(
   const choices: FitChoices = { ...asked, task: dataset.task };
   const maxTokens = tokenLimit(base, choices.maxLength);
   const plan = planText(dataset, choices, base, maxTokens);
+  if (plan.scores) say(scoresText(plan.scores));
   const data = textDataRecord(dataset, plan);
   const load = () => loadHead(base, { ...plan.head, seed: choices.seed });
   const loaded = await load();
