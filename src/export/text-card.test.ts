@@ -39,6 +39,10 @@ describe('the card of a text model', () => {
       textCard('x', await subject('roberta', 'sequence-classification', { problem }));
     expect(await of('regression')).toMatch(/The logit is the score itself/);
     expect(await of('regression')).not.toContain('Classes:');
+    const one = { problem: null, labels: ['LABEL_0'] };
+    const ranker = textCard('x', await subject('bert', 'sequence-classification', one));
+    expect(ranker).toMatch(/The logit is the score itself/);
+    expect(ranker).not.toContain('Classes:');
     expect(await of('multi_label_classification')).toMatch(/sigmoid[\s\S]*several may hold/);
     expect(await of('multi_label_classification')).toContain('top_k=None');
   });

@@ -1,5 +1,10 @@
 /** The README of an exported text model. */
-import type { TextConfig, TextHead, TextModelDefinition } from '../models/index.js';
+import {
+  problemOf,
+  type TextConfig,
+  type TextHead,
+  type TextModelDefinition,
+} from '../models/index.js';
 import {
   type CardFacts,
   fence,
@@ -75,7 +80,7 @@ function reading({ headName, config, task }: TextCardSubject): string {
       : `\`last_hidden_state\` holds a vector for each token; ${pooled}.`;
   }
   if (headName === 'sequence-classification') {
-    if (config.problem === 'regression') return 'The logit is the score itself.';
+    if (problemOf(config) === 'regression') return 'The logit is the score itself.';
     return config.problem === 'multi_label_classification'
       ? 'The sigmoid of each logit is the probability of its class; several may hold.'
       : 'The softmax of the logits gives the probabilities of the classes.';
@@ -173,7 +178,8 @@ export function textCard(name: string, subject: TextCardSubject, facts: CardFact
   if (inTransformersJs(definition, headName)) tags.push('transformers.js');
   const head = { library: 'transformers', pipeline, dataType: 'text', tags };
   const { outputs } = definition.heads[headName]!;
-  const labelled = outputs !== undefined && config.problem !== 'regression';
+  const isNumber = headName === 'sequence-classification' && problemOf(config) === 'regression';
+  const labelled = outputs !== undefined && !isNumber;
   return [
     frontMatter(heading, head, facts),
     '',

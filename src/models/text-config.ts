@@ -70,6 +70,17 @@ export function textFields(
   };
 }
 
+/**
+ * What a head for classes of texts gives. Where the file is silent, one output is a number to transformers
+ * (rankers of pairs and older models of STS-B are saved so): the softmax of a single logit is 1 whatever is asked.
+ */
+export function problemOf({
+  problem,
+  labels,
+}: Pick<TextConfig, 'problem' | 'labels'>): NonNullable<TextConfig['problem']> {
+  return problem ?? (labels.length === 1 ? 'regression' : 'single_label_classification');
+}
+
 /** The fields of {@link textFields} as `config.json` has them. */
 function writeTextFields(config: TextConfig): RawConfig {
   const { padToken, bosToken, eosTokens, decoderStartToken, problem } = config;

@@ -1,5 +1,12 @@
 /** What a person can choose of a run; everything else follows from it. */
-import { AUGMENTATIONS, TEXT_AUGMENTATIONS, TEXT_TASKS, type TextTaskName } from '../data/index.js';
+import {
+  AUGMENTATIONS,
+  TEXT_AUGMENTATIONS,
+  TEXT_PROBLEMS,
+  TEXT_TASKS,
+  type TextProblem,
+  type TextTaskName,
+} from '../data/index.js';
 import { ConfigError } from '../errors.js';
 import { findMethod, type Phase, SCHEDULES } from '../methods/index.js';
 import { OPTIMIZERS, type OptimizerChoice } from '../train/index.js';
@@ -46,6 +53,8 @@ export interface FitChoices {
   readonly prefix?: string | undefined;
   /** Texts: a file of tokens, one a line, that the base learns beside its own. */
   readonly addTokens?: string | undefined;
+  /** Texts with labels: what these are; absent: what their values say. Ratings from 1 to 5 are classes or numbers. */
+  readonly problem?: TextProblem | undefined;
   /** Language modelling: guess the next word (`clm`) or masked words (`mlm`); absent: what the base does. */
   readonly objective?: 'mlm' | 'clm' | undefined;
   readonly optimizer: OptimizerChoice['name'];
@@ -114,6 +123,7 @@ export const CHOICE_KEYS: ReadonlySet<string> = new Set([
   'addTokens',
   'objective',
   'backTranslate',
+  'problem',
   'ema',
   'patience',
 ]);
@@ -138,7 +148,15 @@ function oneOf(name: string, value: string, list: readonly string[]): void {
 /** Choices that mean nothing to what a model of the other kind reads. */
 const OWN = {
   image: ['size', 'cut'],
-  text: ['maxLength', 'reinitLayers', 'prefix', 'addTokens', 'objective', 'backTranslate'],
+  text: [
+    'maxLength',
+    'reinitLayers',
+    'prefix',
+    'addTokens',
+    'objective',
+    'problem',
+    'backTranslate',
+  ],
 } as const satisfies Record<string, readonly (keyof FitChoices)[]>;
 
 function checkModality(c: FitChoices): void {
@@ -200,6 +218,7 @@ export function checkChoices(c: FitChoices, checkpointEvery?: number): void {
   number('reinitLayers', c.reinitLayers, (n) => n === 0 || count(n), 'a number of layers');
   if (c.schedule !== undefined) oneOf('schedule', c.schedule, SCHEDULES);
   if (c.objective !== undefined) oneOf('objective', c.objective, ['mlm', 'clm']);
+  if (c.problem !== undefined) oneOf('problem', c.problem, TEXT_PROBLEMS);
   oneOf('task', c.task, RUN_TASKS);
   findMethod(c.method);
   checkModality(c);

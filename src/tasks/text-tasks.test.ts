@@ -246,6 +246,24 @@ describe('a word without a token keeps its place among the others, and is read a
   });
 });
 
+test('pieces are told apart by the scheme that the tags are of', () => {
+  const tags = ['O', 'U-PER', 'B-LOC', 'L-LOC'];
+  const words = ['ann', 'dan', 'the', 'film', 'the', 'film'];
+  const right = [1, 1, 2, 3, 2, 3];
+  const scored = (found: number[]) => {
+    const task = tokenClassification(tags);
+    const sample = { id: '1', words, tags: right };
+    const truth = task.truth(sample, task.item(sample, tools()));
+    const data = new Float32Array(32);
+    for (const [word, at] of truth.places.entries()) data[at] = found[word]!;
+    return task.score({ rows: [{ shape: [32], data }], truth: [truth] });
+  };
+  expect(scored(right)).toEqual({ f1: 1, precision: 1, recall: 1, accuracy: 1 });
+  // Three of the four pieces; read without the scheme there would be two, one of them right.
+  const { recall, precision } = scored([1, 0, 2, 3, 2, 3]);
+  expect([precision, recall]).toEqual([1, 0.75]);
+});
+
 test('masking: a share of the words, by its recipe, the same for one key, none of the special ones', () => {
   const special = new Set([0, 1, 2, 3, 4]);
   const task = maskedLanguageModeling({ maskToken: 4, vocabularySize: 60, specialTokens: special });

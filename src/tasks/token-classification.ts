@@ -1,5 +1,5 @@
 /** Token classification: a tag for each word, such as those of named entities. */
-import type { TaggedWords } from '../data/index.js';
+import { labelScheme, normalizeTags, type TaggedWords } from '../data/index.js';
 import { hostTensor } from '../graph/index.js';
 import { entityScores } from '../metrics/index.js';
 import { argmax, cast, crossEntropy, sum } from '../ops/index.js';
@@ -87,7 +87,11 @@ export function tokenClassification(
       const names = (indices: readonly number[]) => indices.map((i) => tags[i]!);
       const right = truth.map(({ tags: labels }) => names(labels));
       const found = truth.map(({ places }, i) => names(tagsAt(rows[i]!.data, places, outside)));
-      const { f1, precision, recall, accuracy } = entityScores(right, found);
+      const { accuracy } = entityScores(right, found);
+      // Scorers know neither the L- nor the U- of BILOU.
+      const scheme = labelScheme(tags);
+      const pieces = (all: readonly string[][]) => all.map((one) => normalizeTags(one, scheme));
+      const { f1, precision, recall } = entityScores(pieces(right), pieces(found));
       return { f1, precision, recall, accuracy };
     },
   };

@@ -12,6 +12,12 @@ export function addFit(program: Command): void {
       'pictures: folder of class folders, or a list of them; texts: CSV, TSV, JSONL, Parquet, CoNLL or plain text, or a folder with train.*, valid.*, test.*; not needed with --resume',
     )
     .addOption(new Option('--task <name>', 'what is learned; recognised from the data'))
+    .addOption(
+      new Option(
+        '--problem <kind>',
+        'labels of texts: single-label, multi-label or regression (numbers); found out from them',
+      ),
+    )
     .option(
       '--base <name>',
       'org/name on the hub, a folder, an .onnx file, or graft/... in the package',

@@ -17,6 +17,12 @@ export const TEXT_TASKS = [
 /** A task on text. */
 export type TextTaskName = (typeof TEXT_TASKS)[number];
 
+/** What labels of texts are: one class each, any number of classes, or a number to predict. */
+export const TEXT_PROBLEMS = ['single-label', 'multi-label', 'regression'] as const;
+
+/** What the labels of texts are. */
+export type TextProblem = (typeof TEXT_PROBLEMS)[number];
+
 /** Common to all samples: where one came from, for messages and reports. */
 export interface TextSample {
   /** `file:line`, or `file:first-last`; the file relative to the root of the data set. */

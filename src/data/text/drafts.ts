@@ -1,6 +1,6 @@
 /** Rows to samples whose labels are still names: what a row must have, and what is wrong with it. */
 import type { TextColumns } from './columns.js';
-import type { AnswerSpan, TextKind, TextSamples } from './dataset.js';
+import type { AnswerSpan, TextKind, TextProblem, TextSamples } from './dataset.js';
 import type { TextRow } from './text-row.js';
 
 /** A sample before its classes are numbered. */
@@ -248,12 +248,10 @@ const MOSTLY = 0.9;
 
 /**
  * Whether labels are one class each, several, or numbers to predict: several where one is a list,
- * or a column `labels` has a `|`; numbers where nearly all are numbers and one is not whole.
+ * or a column `labels` has a `|`; numbers where nearly all are numbers and one is not whole. Whole numbers may name
+ * classes (0 and 1) or be ratings (1 to 5): they are classes unless a person says otherwise.
  */
-export function labelKind(
-  rows: readonly TextRow[],
-  column: string,
-): 'single-label' | 'multi-label' | 'regression' {
+export function labelKind(rows: readonly TextRow[], column: string): TextProblem {
   const values = rows.map((row) => row.values.get(column)).filter((v) => v !== undefined);
   const several = (v: unknown) =>
     Array.isArray(v) || (column === 'labels' && typeof v === 'string' && v.includes('|'));

@@ -10,6 +10,7 @@ import {
   type AnyTextDataset,
   TEXT_TASKS,
   type TextKind,
+  type TextProblem,
   type TextSamples,
   type TextTaskName,
 } from './dataset.js';
@@ -23,6 +24,8 @@ import type { TextRow } from './text-row.js';
 export interface ReadTextOptions {
   /** What is to be learned; recognised from the data by default. */
   readonly task?: TextTaskName | undefined;
+  /** Texts with labels: what these are; found out from their values by default. */
+  readonly problem?: TextProblem | undefined;
   /**
    * Share to validate on when the data has no such part (0.2 by default; 0 for none), or other data
    * to validate on.
@@ -107,7 +110,11 @@ async function readFiles(
 }
 
 /** What the data is, by the columns of the part to train on. */
-function recognise(path: string, files: readonly ReadFile[], task?: TextTaskName): TextColumns {
+function recognise(
+  path: string,
+  files: readonly ReadFile[],
+  { task, problem }: ReadTextOptions,
+): TextColumns {
   const training = files.filter(({ file }) => file.part === 'train' || file.part === null);
   const chosen = (training.length > 0 ? training : files).filter((f) => f.rows.length > 0);
   const columns = new Set(chosen.flatMap((f) => [...f.columns]));
@@ -124,11 +131,8 @@ function recognise(path: string, files: readonly ReadFile[], task?: TextTaskName
     );
   }
   if (found.kind !== 'single-label') return found;
-  const kind = labelKind(
-    chosen.flatMap((f) => f.rows),
-    found.of.label!,
-  );
-  return { ...found, kind };
+  const rows = chosen.flatMap((f) => f.rows);
+  return { ...found, kind: problem ?? labelKind(rows, found.of.label!) };
 }
 
 /** The part of a row: that of its file, or what its column `split` says. */
@@ -256,12 +260,12 @@ export async function readTextDataset(
   options: ReadTextOptions = {},
 ): Promise<AnyTextDataset> {
   checkOptions(options);
-  const { strict, progress, task, seed = 0, split: splitting = true } = options;
+  const { strict, progress, seed = 0, split: splitting = true } = options;
   const choice = options.valid ?? DEFAULT_VALID;
   const layout = await readTextLayout(path);
   const faults: Skipped[] = [];
   const files = await readFiles(layout, faults, progress);
-  const columns = recognise(path, files, task);
+  const columns = recognise(path, files, options);
   const { kind } = columns;
   let all = drafts(kind, columns, files, faults);
   let beside: readonly Skipped[] = [];

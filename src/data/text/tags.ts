@@ -46,6 +46,15 @@ export function tagScheme(sentences: Iterable<readonly string[]>): TagScheme {
 }
 
 /**
+ * The scheme that the labels of a model speak of. IOB2 and IOB1 have the same: pieces of both are read as the
+ * scorers read them, so that it makes no difference.
+ */
+export function labelScheme(labels: readonly string[]): TagScheme {
+  const scheme = tagScheme([labels]);
+  return scheme === 'IOB1' ? 'IOB2' : scheme;
+}
+
+/**
  * Tags of a sentence as IOB2. Broken ones are read as the scorers read them: what goes on without a
  * beginning begins.
  * @param scheme of {@link tagScheme}; `plain` tags stay as they are

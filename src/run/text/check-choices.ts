@@ -36,6 +36,11 @@ const SCOPES: Partial<Record<keyof FitChoices, Scope>> = {
     (c) => c.backTranslate !== undefined,
     ...(['single-label', 'multi-label', 'regression'] as const),
   ),
+  problem: scope(
+    'text-classification',
+    (c) => c.problem !== undefined,
+    ...(['single-label', 'multi-label', 'regression'] as const),
+  ),
   objective: scope('language-modeling', (c) => c.objective !== undefined, 'plain'),
   prefix: scope(
     'translation, summarization and text-generation',

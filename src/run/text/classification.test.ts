@@ -1,10 +1,11 @@
 /** Whole runs on toy texts with classes: they learn, go on where they stopped, are read back. */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { resultOf } from '../../../test/support/cli.js';
 import { csv, NAMES, opinions, pick, toyTexts } from '../../../test/support/toy-texts.js';
 import {
+  describeBase,
   evaluateRun,
   type FitOptions,
   predictRun,
@@ -84,6 +85,45 @@ describe('text-classification', () => {
     expect(number.summary.metrics.pearson).toBeGreaterThan(0.8);
   });
 
+  test('whole numbers are classes, or ratings where a person says so', async () => {
+    const rows = opinions(60, 'w').map(([text, label]) => [text!, label === 'good' ? '4' : '1']);
+    const data = write('rated', { 'train.csv': csv('text,label', [...rows, ['the film', '3']]) });
+    const notes: string[] = [];
+    const listener: RunListener = (e) => e.type === 'note' && notes.push(e.text);
+    const made = { data, base: at('bert'), listener };
+    const classes = await adapt({ ...made, epochs: 1, out: at('rated-classes') });
+    expect(classes.summary.metrics).toHaveProperty('accuracy');
+    expect(notes.join()).toMatch(
+      /whole numbers \(1, 3, 4\) and taken as 3 classes.*--problem regre/,
+    );
+    notes.length = 0;
+    const out = at('rated-numbers');
+    const numbers = await adapt({ ...made, problem: 'regression', epochs: 10, out });
+    expect(notes.join()).not.toContain('whole numbers');
+    expect(numbers.summary.metrics.pearson).toBeGreaterThan(0.8);
+    // The model says what the labels of a set are, and of a report's data the run does.
+    expect((await evaluateRun(out, data)).metrics.pearson).toBeGreaterThan(0.8);
+    expect(readFileSync(await reportRun(out), 'utf8')).toContain('pearson');
+  });
+
+  test('a model of one output that says nothing of its problem gives a score', async () => {
+    const folder = at('one-output');
+    cpSync(join(at('rated-numbers'), 'model'), folder, { recursive: true });
+    const config = JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8'));
+    const { problem_type: problem, ...others } = config;
+    expect(problem).toBe('regression');
+    writeFileSync(join(folder, 'config.json'), JSON.stringify(others));
+    const texts = ['the film was lovely today', 'the film was grim today'];
+    const { predictions } = await predictRun(folder, texts);
+    const scores = predictions.map((p) => p.score!);
+    expect(scores).toEqual(
+      (await predictRun(at('rated-numbers'), texts)).predictions.map((p) => p.score),
+    );
+    expect(scores[0]).toBeGreaterThan(scores[1]!);
+    expect((await evaluateRun(folder, at('rated'))).metrics.pearson).toBeGreaterThan(0.8);
+    expect(await describeBase(folder)).toMatchObject({ classes: 0 });
+  });
+
   test('cuts texts that are too long and says so; with strict it is an error', async () => {
     const long = write('long', {
       'train.csv': csv('text,label', [
@@ -150,6 +190,11 @@ test.each([
   ['names', { classWeights: 'balanced' }, /one class each; this data is for token-classification/],
   ['names', { augment: 'light' }, /augment is for texts with classes or scores/],
   ['opinions', { objective: 'mlm' }, /objective is for language-modeling; this data is for text-c/],
+  [
+    'names',
+    { problem: 'regression' },
+    /problem is for text-classification; this data is for token/,
+  ],
   ['opinions', { prefix: 'say: ' }, /prefix is for translation, summarization and text-generation/],
   ['opinions', { patience: 1, valid: 0 }, /patience counts .* Leave one of the two out/],
 ] as const)('of %s with %o is refused before anything is written', async (name, more, message) => {

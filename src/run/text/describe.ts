@@ -1,6 +1,6 @@
 /** What a text base, or the model of a run on texts, is. */
 import type { Tokenizer } from '../../data/index.js';
-import { groupIndices, TEXT_HEADS, type TextHead } from '../../models/index.js';
+import { groupIndices, problemOf, TEXT_HEADS, type TextHead } from '../../models/index.js';
 import type { BaseInfo, TextInfo } from '../bases.js';
 import { openTextBase, openTextFolder, type TextBase, tokenLimit } from './base.js';
 
@@ -34,7 +34,8 @@ export async function describeText(
   const head = definition.heads[headName]!;
   const model = head.build(config);
   const weights = [...model.parameters().values()].filter((p) => p.kind === 'weight');
-  const labels = head.outputs && config.problem !== 'regression' ? config.labels : [];
+  const isNumber = headName === 'sequence-classification' && problemOf(config) === 'regression';
+  const labels = head.outputs && !isNumber ? config.labels : [];
   const text: TextInfo = {
     head: headName,
     architecture: head.architecture,

@@ -8,10 +8,11 @@ import {
   type TextPairSample,
 } from '../../data/index.js';
 import { readTextDataset } from '../../data/index.node.js';
+import { problemOf } from '../../models/index.js';
 import type { Evaluation } from '../apply.js';
 import { type EngineChoice, openEngine } from '../engine.js';
 import { openTextRun } from './open-run.js';
-import { planText } from './plan.js';
+import { planText, TEXT_KINDS } from './plan.js';
 import { predictTextPart, writes } from './predictions.js';
 import { streamOf } from './streams.js';
 import { scoringNotes, writingNotes } from './written.js';
@@ -49,6 +50,9 @@ export async function evaluateText(
   const { base, loaded, maxTokens, choices, learned } = await openTextRun(run);
   const read = await readTextDataset(data, {
     ...(choices.task === 'image-classification' ? {} : { task: choices.task }),
+    ...(loaded.headName === 'sequence-classification'
+      ? { problem: TEXT_KINDS[problemOf(loaded.config)] }
+      : {}),
     split: false,
     strict: options.strict === true,
   });

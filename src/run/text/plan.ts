@@ -5,6 +5,7 @@ import {
   type PlainText,
   packBlocks,
   type QuestionSample,
+  type TextProblem,
   type TextSample,
   type Tokenizer,
 } from '../../data/index.js';
@@ -33,6 +34,13 @@ import type { FitChoices } from '../options.js';
 import type { TextBase } from './base.js';
 import { checkFits } from './check-choices.js';
 import { type Learned, learnedFrom } from './learned.js';
+
+/** The kind of data that a head for classes of texts learns, by transformers' name of its problem. */
+export const TEXT_KINDS = {
+  single_label_classification: 'single-label',
+  multi_label_classification: 'multi-label',
+  regression: 'regression',
+} as const satisfies Record<NonNullable<LoadTextOptions['problem']>, TextProblem>;
 
 /** Samples of the parts. */
 export interface TextParts<S extends TextSample = TextSample> {

@@ -1,10 +1,15 @@
 /** Answers of a finished text model to texts that nobody has labelled. */
 import { readFile, stat } from 'node:fs/promises';
-import type { AnyTextDataset, TextKind } from '../../data/index.js';
+import {
+  type AnyTextDataset,
+  labelScheme,
+  normalizeTags,
+  type TextKind,
+} from '../../data/index.js';
 import type { Engine } from '../../engine/index.js';
 import { ConfigError } from '../../errors.js';
 import { entitiesOf } from '../../metrics/index.js';
-import type { TextHead } from '../../models/index.js';
+import { problemOf, type TextHead } from '../../models/index.js';
 import {
   answersOf,
   packedRows,
@@ -22,7 +27,7 @@ import { type Asked, answersTo, textsIn } from './asked.js';
 import { fillMask } from './fill-mask.js';
 import { likeness } from './likeness.js';
 import { openTextRun, type TextRun } from './open-run.js';
-import { planText } from './plan.js';
+import { planText, TEXT_KINDS } from './plan.js';
 import { type PlacedWord, placedWords, wordsIn } from './words.js';
 import { promptsOf, type WriteChoices, writeOptions, writerOf } from './write-choices.js';
 import { writeTexts, writingNotes } from './written.js';
@@ -41,8 +46,7 @@ export interface PredictChoices {
 function kindOf({ loaded }: TextRun): TextKind {
   const { headName, config } = loaded;
   if (headName === 'token-classification') return 'tags';
-  if (config.problem === 'multi_label_classification') return 'multi-label';
-  return config.problem === 'regression' ? 'regression' : 'single-label';
+  return TEXT_KINDS[problemOf(config)];
 }
 
 /** Texts without labels in the shape of a data set; the labels in it are never looked at. */
@@ -59,9 +63,9 @@ const wordsOf = ({ text, words }: Asked): PlacedWord[] =>
   words ? placedWords(words) : wordsIn(text);
 
 /** Entities of a text, and where they stand in it. */
-function entitiesIn(asked: Asked, tags: readonly string[]) {
+function entitiesIn(asked: Asked, tags: readonly string[], labels: readonly string[]) {
   const words = wordsOf(asked);
-  return entitiesOf(tags).map((found) => {
+  return entitiesOf(normalizeTags(tags, labelScheme(labels))).map((found) => {
     const [start, end] = [words[found.start]!.start, words[found.end - 1]!.end];
     return { type: found.type, text: asked.text.slice(start, end), start, end };
   });
@@ -85,7 +89,7 @@ function answerOf(
     const { places } = truth as TaggedTruth;
     const outside = Math.max(0, labels.indexOf('O'));
     const tags = tagsAt(row.data, places, outside).map((tag) => labels[tag]!);
-    return { entities: entitiesIn(asked, tags) };
+    return { entities: entitiesIn(asked, tags, labels) };
   }
   return { answers: topAnswers(probabilitiesOf({ logits: values, classes: width }), labels, top) };
 }

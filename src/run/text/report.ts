@@ -90,11 +90,11 @@ export async function writeTextReport(
 
 /** The data of a run, as it was split; null when it is not there, or is read as a stream. */
 async function datasetOf({ choices, taskNamed = true }: RunRecord): Promise<AnyTextDataset | null> {
-  const { data, task, valid, seed } = choices;
+  const { data, task, problem, valid, seed } = choices;
   const there = await stat(data).catch(() => null);
   if (!there || task === 'image-classification' || (await isStreamed(choices, taskNamed)))
     return null;
-  return readTextDataset(data, { ...(valid === undefined ? {} : { valid }), task, seed });
+  return readTextDataset(data, { ...(valid === undefined ? {} : { valid }), task, problem, seed });
 }
 
 /** Writes the report of a run on texts anew. */

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { asked, toyTexts } from '../../../test/support/toy-texts.js';
+import { asked, NAMES, pick, toyTexts } from '../../../test/support/toy-texts.js';
 import { loadTokenizer } from '../../data/index.js';
 import { openCheckpointFolder } from '../../io/index.node.js';
 import type { Metrics } from '../../tasks/index.js';
@@ -44,6 +44,22 @@ test('token-classification with a byte-level tokenizer: words keep their spaces,
   const saved = await loadTokenizer(openCheckpointFolder(join(at('spaced'), 'model')));
   expect(saved.encodeWords(words).ids).toEqual(base.encodeWords(words).ids);
   expect(saved.encodeWords(words).ids).toEqual(base.ids(` ${words.join(' ')}`));
+});
+
+test('token-classification: neighbours of one kind are told apart by a model of BILOU tags', async () => {
+  const sentences = Array.from({ length: 64 }, (_, i) => {
+    const [who, whom] = [pick(NAMES, `n${i}`), pick(NAMES, `m${i}`)];
+    return `the O\n${who} U-PER\n${whom} U-PER\nleft O\nwarm B-LOC\nfilm L-LOC\n\n`;
+  });
+  const data = write('bilou', { 'train.conll': sentences.join('') });
+  await adapt({ data, base: at('bert'), epochs: 6, out: at('bilou-run') });
+  const text = 'the ann dan left warm film';
+  const { predictions } = await predictRun(at('bilou-run'), [text]);
+  expect(predictions[0]!.entities!.map((e) => [e.type, e.text])).toEqual([
+    ['PER', 'ann'],
+    ['PER', 'dan'],
+    ['LOC', 'warm film'],
+  ]);
 });
 
 test('question-answering: the answer is found in a context that is cut into windows', async () => {

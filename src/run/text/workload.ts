@@ -1,5 +1,5 @@
 /** Texts and a text base as the workload of a run. */
-import type { TextPairSample } from '../../data/index.js';
+import type { AnyTextDataset, TextPairSample } from '../../data/index.js';
 import { readTextDataset } from '../../data/index.node.js';
 import { DataError } from '../../errors.js';
 import type { LoadedTextModel } from '../../models/index.js';
@@ -51,6 +51,14 @@ function ending(loaded: LoadedTextModel, { task }: TextPlan, base: TextBase): Lo
   return { ...loaded, config: { ...config, eosTokens: [endToken(base)] } };
 }
 
+/** Says that labels which may be ratings are taken as classes; null where they are no whole numbers, or two only. */
+function ratingsText({ kind, classes }: AnyTextDataset): string | null {
+  if (kind !== 'single-label' || classes.length < 3) return null;
+  if (!classes.every((label) => /^-?\d+$/.test(label))) return null;
+  const some = classes.length > 6 ? [...classes.slice(0, 5), '...'] : classes;
+  return `the labels are whole numbers (${some.join(', ')}) and taken as ${classes.length} classes; if they are ratings, --problem regression learns them as numbers`;
+}
+
 /** Says what scores stand for that are no cosines. */
 function scoresText({ low, high }: ScoreRange): string {
   return `the scores lie from ${low} to ${high}; a model of likeness gives cosines, so ${low} stands for 0 and ${high} for 1`;
@@ -74,6 +82,7 @@ export async function openTextWorkload(
   const dataset = await readTextDataset(asked.data, {
     ...(asked.valid === undefined ? {} : { valid: asked.valid }),
     ...(taskKnown && asked.task !== 'image-classification' ? { task: asked.task } : {}),
+    problem: asked.problem,
     seed: asked.seed,
     strict: asked.strict,
     progress: (done: number, total: number) => {
@@ -82,6 +91,8 @@ export async function openTextWorkload(
     },
   });
   if (dataset.skipped.length > 0) say(leftOutText(dataset.skipped));
+  const numbers = asked.problem === undefined ? ratingsText(dataset) : null;
+  if (numbers) say(numbers);
   const choices: FitChoices = { ...asked, task: dataset.task };
   const maxTokens = tokenLimit(base, choices.maxLength);
   const plan = planText(dataset, choices, base, maxTokens);
