@@ -6,13 +6,14 @@ import type { Engine } from '../engine/index.js';
 import { generationFile } from '../generate/index.js';
 import { writeSafetensors, writeWhole } from '../io/index.node.js';
 import { configText, type LoadedTextModel, textCheckpointOf } from '../models/index.js';
+import { type Pooling, poolingFiles } from '../tasks/index.js';
 import { exportFolder } from './export-folder.js';
 import type { HuggingFaceExport, HuggingFaceExportOptions } from './huggingface.js';
 import { MARK } from './layout.js';
 import { inTransformersJs, textCard } from './text-card.js';
 import { exportTextOnnx } from './text-onnx.js';
 import { writeOnnx } from './write-onnx.js';
-import { textLimit, writeTokenizer } from './write-text-onnx.js';
+import { textLimit, writePooling, writeTokenizer } from './write-text-onnx.js';
 
 /** A text model with its tokenizer. */
 export interface TextSource
@@ -27,6 +28,8 @@ export interface TextSource
 export interface TextExportOptions extends HuggingFaceExportOptions {
   /** The task it was trained for, such as `summarization`, where it says more than the head. */
   readonly task?: string;
+  /** How it makes embeddings of texts; sentence-transformers then loads the folder too. */
+  readonly pooling?: Pooling;
 }
 
 /**
@@ -41,7 +44,7 @@ export async function exportHuggingFaceText(
   folder: string,
   engine: Engine,
   source: TextSource,
-  { card = {}, force = false, task }: TextExportOptions = {},
+  { card = {}, force = false, task, pooling }: TextExportOptions = {},
 ): Promise<HuggingFaceExport> {
   const { definition, headName, head, config, tokenizer } = source;
   const license = card.license ?? card.base?.license;
@@ -73,12 +76,14 @@ export async function exportHuggingFaceText(
       const generation = new TextEncoder().encode(configText(generationFile(source)));
       await writeWhole(join(to, 'generation_config.json'), [generation]);
     }
+    if (pooling)
+      await writePooling(to, poolingFiles(pooling, config.hiddenSize, maxTokens ?? undefined));
     await writeTokenizer(to, tokenizer, source);
     await writeSafetensors(join(to, 'model.safetensors'), checkpoint.tensors, { format: 'pt' });
     const subject = { definition, headName, config, maxTokens, onnx: models.map((m) => m.file) };
     const text = textCard(
       basename(resolve(folder)),
-      { ...subject, ...(task === undefined ? {} : { task }) },
+      { ...subject, ...(task === undefined ? {} : { task }), ...(pooling && { pooling }) },
       card,
     );
     await writeWhole(join(to, 'README.md'), [new TextEncoder().encode(text)]);

@@ -2,4 +2,4 @@
 export * from './huggingface.js';
 export * from './huggingface-text.js';
 export { exportOnnxFile } from './write-onnx.js';
-export { exportTextOnnxFiles, writeTokenizer } from './write-text-onnx.js';
+export { exportTextOnnxFiles, writePooling, writeTokenizer } from './write-text-onnx.js';

@@ -5,6 +5,7 @@ import {
   type TextHead,
   type TextModelDefinition,
 } from '../models/index.js';
+import type { Pooling } from '../tasks/index.js';
 import {
   type CardFacts,
   fence,
@@ -24,6 +25,8 @@ export interface TextCardSubject {
   readonly maxTokens: number | null;
   /** The task it was trained for, such as `summarization`; by default the one its head is for. */
   readonly task?: string;
+  /** How its vectors of texts are made; the mean over the tokens by default. */
+  readonly pooling?: Pooling;
   /** Files of its ONNX models. */
   readonly onnx: readonly string[];
 }
@@ -72,9 +75,13 @@ const SUBJECTS: Readonly<Record<TextHead, string>> = {
 };
 
 /** How the numbers of a head are read. */
-function reading({ headName, config, task }: TextCardSubject): string {
+function reading({ headName, config, task, pooling }: TextCardSubject): string {
   if (headName === 'base') {
-    const pooled = 'the mean over its tokens, padding left out, is the vector of a text';
+    const which =
+      pooling?.mode === 'cls'
+        ? 'that of its first token'
+        : 'the mean over its tokens, padding left out,';
+    const pooled = `${which} is the vector of a text`;
     return task === 'sentence-similarity'
       ? `\`last_hidden_state\`: ${pooled}; texts are compared by the cosine.`
       : `\`last_hidden_state\` holds a vector for each token; ${pooled}.`;

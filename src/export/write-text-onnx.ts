@@ -1,6 +1,6 @@
 /** Text models as ONNX files on disk (Node). */
 import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Tokenizer } from '../data/index.js';
 import type { Engine } from '../engine/index.js';
 import { writeWhole } from '../io/index.node.js';
@@ -58,6 +58,18 @@ export function textLimit({
 }: Pick<ExportedText, 'config'> & { readonly tokenizer: Tokenizer }): number | null {
   const limits = [config.maxTokens, tokenizer.maxLength].filter((n) => n !== null);
   return limits.length > 0 ? Math.min(...limits) : null;
+}
+
+/** Writes the files that say how a model makes embeddings of texts. */
+export async function writePooling(
+  folder: string,
+  files: ReadonlyMap<string, unknown>,
+): Promise<void> {
+  for (const [name, content] of files) {
+    const path = join(folder, name);
+    await mkdir(dirname(path), { recursive: true });
+    await writeJson(path, content);
+  }
 }
 
 /** Inputs or outputs in words; free lengths as null. */

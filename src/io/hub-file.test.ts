@@ -109,6 +109,17 @@ describe('files of a model', () => {
       ['config.json', 'pytorch_model.bin', 'source.spm', 'target.spm', 'vocab.json', 'tf_model.h5'],
       ['config.json', 'pytorch_model.bin', 'source.spm', 'target.spm', 'vocab.json'],
     ],
+    [
+      'how tokens are pooled',
+      [
+        'config.json',
+        'modules.json',
+        '1_Pooling/config.json',
+        '2_Dense/config.json',
+        'a/1_Pooling/config.json',
+      ],
+      ['config.json', 'modules.json', '1_Pooling/config.json'],
+    ],
     ['nothing in folders', ['onnx/model.onnx', 'config.json'], ['config.json']],
   ])('%s', (_, paths, expected) => {
     expect(modelFiles(paths)).toEqual(expected);

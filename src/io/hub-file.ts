@@ -104,11 +104,15 @@ const WEIGHTS = [
 /**
  * The files of a model: weights in one format only (repositories often hold three or four), and the
  * small files beside them (configuration, preprocessing, tokenizer, card, licence). What lies in
- * sub-folders is left out.
+ * sub-folders is left out, but for how sentence-transformers pools tokens.
  */
 export function modelFiles(paths: readonly string[]): string[] {
   const root = paths.filter((path) => !path.includes('/'));
   const format = WEIGHTS.find((f) => root.some((path) => f.test(path) && !path.endsWith('.json')));
   const small = /\.(json|txt|model|spm|jinja|md)$|^licen[cs]e/i;
-  return root.filter((p) => format?.test(p) || (small.test(p) && !p.endsWith('.index.json')));
+  const pooling = paths.filter((path) => /^\w+_Pooling\/config\.json$/.test(path));
+  const chosen = root.filter(
+    (p) => format?.test(p) || (small.test(p) && !p.endsWith('.index.json')),
+  );
+  return [...chosen, ...pooling];
 }

@@ -2,6 +2,7 @@
 export * from './define-task.js';
 export * from './image-classification.js';
 export * from './language-modeling.js';
+export * from './pooling.js';
 export * from './probabilities.js';
 export * from './prompted-text.js';
 export * from './question-answering.js';

@@ -6,21 +6,18 @@ import { pearson, spearman } from '../metrics/index.js';
 import { TEXT_INPUTS } from '../models/index.js';
 import {
   add,
-  cast,
   concat,
   crossEntropy,
-  div,
   matmul,
-  maximum,
   mul,
   reshape,
   slice,
-  sqrt,
   sub,
   sum,
   transpose,
 } from '../ops/index.js';
 import type { Metrics, Row } from './define-task.js';
+import { DEFAULT_POOLING, type Pooling, pooled, unitRows } from './pooling.js';
 import {
   encodeTexts,
   rowWeights,
@@ -35,20 +32,8 @@ const SCALE = 20;
 /** Subtracted from the score of a row of padding, which is nobody's partner. */
 const NOBODY = 1e9;
 
-/** Mean of the hidden states [rows, tokens, width] of the tokens that `mask` shows, [rows, width]. */
-export function meanPooled(hidden: Tensor, mask: Tensor): Tensor {
-  const seen = reshape(cast(mask, 'float32'), [...mask.shape, 1]);
-  return div(sum(mul(hidden, seen), { axes: 1 }), maximum(sum(seen, { axes: 1 }), 1));
-}
-
-/** Rows [rows, width] of length 1. */
-export function unitRows(x: Tensor): Tensor {
-  return div(x, maximum(sqrt(sum(mul(x, x), { axes: 1, keepDims: true })), 1e-12));
-}
-
-/** Embeddings of first and second texts, [batch, width] each. */
-function embeddings(hidden: Tensor, mask: Tensor): [Tensor, Tensor] {
-  const all = unitRows(meanPooled(hidden, mask));
+/** The two halves of rows, one for the first and one for the second texts. */
+function halves(all: Tensor): [Tensor, Tensor] {
   const half = all.shape[0]! / 2;
   const part = (start: number) => slice(all, { starts: [start], ends: [start + half], axes: [0] });
   return [part(0), part(half)];
@@ -62,11 +47,15 @@ const rowsOf = (rows: readonly TextRow[], part: 'first' | 'second'): TextRow[] =
     return { ...row, ids };
   });
 
-/** Cosine of the angle between two embeddings of length 1. */
+/** Cosine of the angle between two embeddings of any length. */
 export function cosine(a: Float32Array, b: Float32Array): number {
-  let dot = 0;
-  for (let i = 0; i < a.length; i++) dot += a[i]! * b[i]!;
-  return dot;
+  let [dot, aa, bb] = [0, 0, 0];
+  for (let i = 0; i < a.length; i++) {
+    dot += a[i]! * b[i]!;
+    aa += a[i]! ** 2;
+    bb += b[i]! ** 2;
+  }
+  return dot / Math.max(Math.sqrt(aa * bb), 1e-12);
 }
 
 /** For how many first texts their own second text is the nearest one of all. */
@@ -113,6 +102,8 @@ export function scoreRange(scores: Iterable<number>): ScoreRange | null {
 export interface SimilarityOptions {
   /** Scores that stand for a cosine of 0 and of 1; absent or null: scores are cosines. */
   readonly range?: ScoreRange | null | undefined;
+  /** How embeddings are made of tokens'; the mean, of length 1, by default. */
+  readonly pooling?: Pooling;
 }
 
 /**
@@ -125,7 +116,7 @@ export interface SimilarityOptions {
  */
 export function sentenceSimilarity(
   scored: boolean,
-  { range }: SimilarityOptions = {},
+  { range, pooling: { mode, normalize } = DEFAULT_POOLING }: SimilarityOptions = {},
 ): TextTask<SimilarTexts, number | null> {
   const cosineOf = (score: number) =>
     range ? (score - range.low) / (range.high - range.low) : score;
@@ -153,7 +144,7 @@ export function sentenceSimilarity(
       return { weights, scores: hostTensor('float32', [rows.length], scores) };
     },
     loss: (hidden, { weights, scores, [TEXT_INPUTS.mask]: mask }) => {
-      const [a, b] = embeddings(hidden, mask!);
+      const [a, b] = halves(unitRows(pooled(hidden, mask!, mode)));
       const weight = sum(weights!);
       if (scores) {
         const error = sub(sum(mul(a, b), { axes: 1 }), scores);
@@ -172,7 +163,10 @@ export function sentenceSimilarity(
         weight,
       };
     },
-    keep: (hidden, { [TEXT_INPUTS.mask]: mask }) => concat(embeddings(hidden, mask!), 1),
+    keep: (hidden, { [TEXT_INPUTS.mask]: mask }) => {
+      const rows = pooled(hidden, mask!, mode);
+      return concat(halves(normalize ? unitRows(rows) : rows), 1);
+    },
     score: ({ rows, truth }): Metrics => {
       const width = (rows[0]?.data.length ?? 0) / 2;
       if (!scored) return { accuracy: nearestAccuracy(rows, width) };

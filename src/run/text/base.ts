@@ -1,4 +1,5 @@
 /** From the name of a base to a text model with a head, its tokenizer and how long texts may be. */
+import { join } from 'node:path';
 import { loadTokenizer, type Tokenizer } from '../../data/index.js';
 import { ConfigError } from '../../errors.js';
 import {
@@ -16,6 +17,7 @@ import {
   type TextConfig,
   type TextModelDefinition,
 } from '../../models/index.js';
+import { type Pooling, poolingOf, readPoolingModules } from '../../tasks/index.js';
 import { embeddedBases, licenseAt } from '../base.js';
 import { withAddedRows } from './added-tokens.js';
 
@@ -32,6 +34,11 @@ export interface TextBase {
   readonly rowOf?: Int32Array;
   /** Licence that its card names, as the hub writes it. */
   readonly license?: string;
+  /**
+   * How it makes embeddings of texts, as its `modules.json` says.
+   * @throws ConfigError `pooling` where that is done in a way that is not known here
+   */
+  readonly pooling: () => Pooling;
 }
 
 /**
@@ -58,7 +65,15 @@ export async function openTextFolder(path: string): Promise<TextBase> {
       'tokenizer-mismatch',
     );
   }
-  return { path, files, definition, config, raw, tokenizer, ...(await licenseAt(path)) };
+  const modules = await readPoolingModules((file, folder) =>
+    folder === undefined
+      ? files.text(file)
+      : openCheckpointFolder(join(path, folder))
+          .text(file)
+          .catch(() => null),
+  );
+  const pooling = () => poolingOf(modules, path);
+  return { path, files, definition, config, raw, tokenizer, pooling, ...(await licenseAt(path)) };
 }
 
 /**

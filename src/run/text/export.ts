@@ -62,6 +62,9 @@ export async function exportTextRun(
     card,
     force,
     ...(record ? { task: choices.task } : {}),
+    ...(loaded.headName === 'base' && loaded.definition.kind !== 'encoder-decoder'
+      ? { pooling: base.pooling() }
+      : {}),
   });
   const onnx = files.filter((file) => file.endsWith('.onnx'));
   return { run, to, out: folder, files, note: loadersNote(loaders, onnx) };

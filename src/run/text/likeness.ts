@@ -13,7 +13,7 @@ const COMPARED = 1000;
 const short = (value: number) => Number(value.toPrecision(7));
 
 /**
- * For a pair the cosine of its two texts; for a text its embedding, of length 1, and among several texts (up to a
+ * For a pair the cosine of its two texts; for a text its embedding, made as the base's `modules.json` says, and among several texts (up to a
  * thousand) the one that is nearest to it.
  */
 export async function likeness(
@@ -23,7 +23,12 @@ export async function likeness(
 ): Promise<Prediction[]> {
   // Whoever is alone is compared with itself, so that all are of one form.
   const pairs = asked.map(({ id, text, text2 = text }): SimilarTexts => ({ id, text, text2 }));
-  const { rows } = await answersTo(engine, run, sentenceSimilarity(true), pairs);
+  const { rows } = await answersTo(
+    engine,
+    run,
+    sentenceSimilarity(true, { pooling: run.base.pooling() }),
+    pairs,
+  );
   const half = (i: number, part: 0 | 1) => {
     const { data } = rows[i]!;
     return data.subarray((part * data.length) / 2, ((part + 1) * data.length) / 2);

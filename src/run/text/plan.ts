@@ -223,7 +223,11 @@ export function planText(
     const scored = dataset.train.every((s) => s.score !== undefined);
     // A model that is trained already is only asked, and its scores are ranks.
     const range = scored && !known ? scoreRange(dataset.train.map((s) => s.score!)) : null;
-    const plan = planOf(sentenceSimilarity(scored, { range }), dataset, 'pairs');
+    const plan = planOf(
+      sentenceSimilarity(scored, { range, pooling: base.pooling() }),
+      dataset,
+      'pairs',
+    );
     return range ? { ...plan, scores: range } : plan;
   }
   if (dataset.kind === 'pairs') {

@@ -1,6 +1,6 @@
 /** A trained text model as a folder in Hugging Face's layout, written whole or not at all. */
 import type { Tokenizer } from '../../data/index.js';
-import { writeTokenizer } from '../../export/index.node.js';
+import { writePooling, writeTokenizer } from '../../export/index.node.js';
 import { generationFile } from '../../generate/index.js';
 import { writeSafetensors, writeWhole } from '../../io/index.node.js';
 import {
@@ -22,6 +22,7 @@ const ON_BLOCKS = new Set<TextHead>(['masked-lm', 'causal-lm']);
  * replaced at the end.
  * @param maxTokens where texts were cut, so that others cut them there too
  * @param learned what the model must know of its training data
+ * @param pooling the files that say how it makes embeddings, by their paths
  */
 export async function saveTextModel(
   path: string,
@@ -30,6 +31,7 @@ export async function saveTextModel(
   weights: Weights,
   maxTokens?: number,
   learned: Learned = {},
+  pooling: ReadonlyMap<string, unknown> = new Map(),
 ): Promise<void> {
   const raw = withLearned(loaded.raw, learned);
   const { config, tensors } = textCheckpointOf({ ...loaded, raw, weights });
@@ -41,6 +43,7 @@ export async function saveTextModel(
     if (headName === 'causal-lm' || headName === 'seq2seq-lm') {
       await put('generation_config.json', generationFile(loaded));
     }
+    await writePooling(place('.'), pooling);
     const limit = ON_BLOCKS.has(headName) ? undefined : maxTokens;
     await writeTokenizer(place('.'), tokenizer, loaded, limit);
     // Python's loaders ask for this word.

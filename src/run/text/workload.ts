@@ -3,7 +3,7 @@ import type { AnyTextDataset, TextPairSample } from '../../data/index.js';
 import { readTextDataset } from '../../data/index.node.js';
 import { DataError } from '../../errors.js';
 import type { LoadedTextModel } from '../../models/index.js';
-import type { ScoreRange, TaskDefinition } from '../../tasks/index.js';
+import { poolingFiles, type ScoreRange, type TaskDefinition } from '../../tasks/index.js';
 import type { FitChoices } from '../options.js';
 import { leftOutText } from '../summary.js';
 import type { Workload, WorkloadContext } from '../workload.js';
@@ -98,6 +98,10 @@ export async function openTextWorkload(
   const plan = planText(dataset, choices, base, maxTokens);
   if (plan.scores) say(scoresText(plan.scores));
   const data = textDataRecord(dataset, plan);
+  const pooling =
+    dataset.kind === 'similar'
+      ? poolingFiles(base.pooling(), base.config.hiddenSize, maxTokens)
+      : undefined;
   const load = () => loadHead(base, { ...plan.head, seed: choices.seed });
   const loaded = await load();
   checkNetwork(loaded, choices);
@@ -132,7 +136,7 @@ export async function openTextWorkload(
     predict: (network, weights, part) =>
       predictTextPart(engine, { network, weights, loaded: taught, plan, base, maxTokens }, part),
     save: (path, _network, weights) =>
-      saveTextModel(path, taught, base.tokenizer, weights, maxTokens, plan.learned),
+      saveTextModel(path, taught, base.tokenizer, weights, maxTokens, plan.learned, pooling),
     report: (folder, record) => writeTextReport(folder, record, { dataset }),
   };
 }
