@@ -8,13 +8,16 @@ import { ConfigError, DataError } from '../errors.js';
 import { openCheckpointFolder } from '../io/index.node.js';
 import { type LoadedClassifier, loadImageClassifier } from '../models/index.js';
 import { type Answer, type Metrics, topAnswers } from '../tasks/index.js';
+import { checkAskedChoices } from './asked-choices.js';
 import { type EngineChoice, openEngine } from './engine.js';
 import { type ImageStream, imageViews } from './image-stream.js';
 import { isOnnxModel, loadOnnxModel } from './onnx-base.js';
+import type { RunTask } from './options.js';
 import { predictStream, scoreOf } from './predictions.js';
 import { RunFolder } from './run-folder.js';
 import { leftOutText } from './summary.js';
 import type { PredictChoices } from './text/predict.js';
+import type { CutTexts } from './text/read-texts.js';
 import type { WriteChoices } from './text/write-choices.js';
 
 /** Pictures a batch when nothing is trained. */
@@ -71,11 +74,16 @@ export interface Evaluation {
   readonly data: string;
   /** What was scored: `test` or `valid` where the data has such a part, else `all` of it. */
   readonly part: 'test' | 'valid' | 'all';
+  readonly task: RunTask;
   /** What was scored, in the plural: pictures, texts, ... */
   readonly unit: string;
   readonly samples: number;
   readonly metrics: Metrics;
   readonly skipped: readonly { readonly id: string; readonly reason: string }[];
+  /** Texts that were longer than the model reads, where there are any. */
+  readonly cut?: CutTexts;
+  /** Share of the tokens of texts that stand for what the model does not know, where it is large. */
+  readonly unknownTokens?: number;
   /** What else there is to know. */
   readonly notes?: readonly string[];
 }
@@ -114,6 +122,7 @@ export async function evaluateRun(
     run,
     data,
     part,
+    task: 'image-classification',
     unit: 'pictures',
     ...scoreOf(
       probabilities,
@@ -136,7 +145,7 @@ export function formatEvaluation({
   const rows = Object.entries(metrics).map(
     ([name, value]) => `${name.padEnd(18)} ${value.toFixed(4)}`,
   );
-  const left = skipped.length ? [leftOutText(skipped)] : [];
+  const left = skipped.length ? [leftOutText({ unit, skipped })] : [];
   const of = part === 'all' ? '' : ` (${part} part)`;
   return `${[`${samples} ${unit}${of}`, ...rows, ...left, ...notes].join('\n')}\n`;
 }
@@ -171,7 +180,12 @@ export interface Prediction {
 export interface PredictionList {
   readonly run: string;
   readonly predictions: readonly Prediction[];
+  /** True: a text may have several classes, and `answers` are those that it has. */
+  readonly several?: boolean;
   readonly skipped: readonly { readonly file: string; readonly reason: string }[];
+  /** As {@link Evaluation} has them. */
+  readonly cut?: CutTexts;
+  readonly unknownTokens?: number;
   /** What else there is to know. */
   readonly notes?: readonly string[];
 }
@@ -207,6 +221,7 @@ export async function predictRun(
   const { isTextRun } = await import('./text/open-run.js');
   if (await isTextRun(run))
     return (await import('./text/predict.js')).predictTexts(run, inputs, options);
+  checkAskedChoices('image-classification', options);
   const engine = await openEngine(options);
   const loaded = await loadRunModel(engine, run);
   const files = new Set<string>();

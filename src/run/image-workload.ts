@@ -32,7 +32,7 @@ export async function openImageWorkload(
     },
   });
   const { skipped } = dataset;
-  if (skipped.length > 0) listener({ type: 'note', text: leftOutText(skipped) });
+  if (skipped.length > 0) listener({ type: 'note', text: leftOutText({ skipped }) });
   const options = { labels: dataset.classes, size: choices.size, seed: choices.seed };
   const prepared = prepareModel(loaded, { ...options, fresh: choices.method === 'scratch' });
   const asNetwork = (made: PreparedModel): PreparedNetwork => ({

@@ -6,6 +6,7 @@ export * from './engine.js';
 export * from './export-run.js';
 export * from './fit.js';
 export * from './options.js';
+export { checkTable, writeTable } from './predictions-table.js';
 export * from './report.js';
 export * from './run-folder.js';
 export * from './summary.js';

@@ -12,7 +12,7 @@ import { type ReportData, readMetricsLog } from '../train/index.node.js';
 import { KeyedRandom } from '../util/index.js';
 import type { ClassPredictions } from './predictions.js';
 import type { RunFolder, RunRecord } from './run-folder.js';
-import { controlWarning, primaryOf } from './summary.js';
+import { controlWarning, leftOutPiece, plural, primaryOf } from './summary.js';
 
 /** Chance that the interval of the accuracy covers the truth. */
 const LEVEL = 0.95;
@@ -66,7 +66,7 @@ function comparisonOf(record: RunRecord): Partial<Pick<ReportData, 'comparison'>
       higherIsBetter: better === 'higher',
       transfer: [transfer],
       scratch: [scratch],
-      budget: `${choices.epochs} epochs of ${data.train} ${data.unit ?? 'pictures'}, one seed`,
+      budget: `${plural(choices.epochs, 'epoch')} of ${data.train} ${data.unit ?? 'pictures'}, one seed`,
       ...(note ? { note } : {}),
     },
   };
@@ -98,6 +98,7 @@ export function reportFrame(folder: RunFolder, record: RunRecord, split: string)
         path: choices.data,
         split: data.split,
         counts: { train: data.train, valid: data.valid, test: data.test },
+        piece: leftOutPiece(data),
       },
       parameters: result!.parameters,
       settings: settingsOf(record),
@@ -108,6 +109,7 @@ export function reportFrame(folder: RunFolder, record: RunRecord, split: string)
     split,
     log: readMetricsLog(folder.log),
     skipped: data.skipped,
+    ...(data.notes ? { notes: data.notes } : {}),
     timing: { seconds: result!.seconds },
     ...(result!.best ? { best: { step: result!.best.step, epoch: result!.best.epoch } } : {}),
     ...comparisonOf(record),

@@ -60,6 +60,16 @@ export interface RunRecord {
     readonly scores?: { readonly low: number; readonly high: number };
     /** Stands for the names, labels and parts of all samples. */
     readonly fingerprint: string;
+    /** Texts that were longer than the model reads, and the tokens that this cost them. */
+    readonly cut?: { readonly texts: number; readonly tokens: number; readonly maxTokens: number };
+    /** Share of the tokens that stand for what the base does not know, where it is large. */
+    readonly unknownTokens?: number;
+    /** True: each text is two of them. */
+    readonly pairs?: boolean;
+    /** True: each file of texts is one of them, in the folder of its class. */
+    readonly wholeFiles?: boolean;
+    /** What else there is to know, in words. */
+    readonly notes?: readonly string[];
   };
   readonly model: {
     readonly modelType: string;

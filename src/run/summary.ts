@@ -24,6 +24,10 @@ export interface RunSummary {
     readonly betterThanGuessing?: boolean;
   };
   readonly transferGain?: number;
+  /** Texts that were longer than the model reads, where there are any. */
+  readonly cut?: RunRecord['data']['cut'];
+  /** What else there is to know of the data. */
+  readonly notes?: readonly string[];
   readonly out: string;
 }
 
@@ -33,7 +37,7 @@ export function summaryOf(
   record: RunRecord,
   at?: { readonly epochs: number; readonly steps: number },
 ): RunSummary {
-  const { choices, result, control } = record;
+  const { choices, data, result, control } = record;
   const gain = gainOf(record);
   return {
     task: choices.task,
@@ -48,6 +52,8 @@ export function summaryOf(
     parameters: result?.parameters ?? { total: 0, trainable: 0 },
     ...(control ? { control: controlSummary(control) } : {}),
     ...(gain === null ? {} : { transferGain: gain }),
+    ...(data.cut ? { cut: data.cut } : {}),
+    ...(data.notes ? { notes: data.notes } : {}),
     out: folder.path,
   };
 }
@@ -89,11 +95,30 @@ const percent = (value: number) => `${(100 * value).toFixed(1)} %`;
 /** Files named where all of them would be too many. */
 const NAMED = 5;
 
+/** `1 row`, `2 rows`. */
+export function plural(n: number, one: string): string {
+  return `${n} ${one}${n === 1 ? '' : 's'}`;
+}
+
+/** The place of a row behind the name of its file. */
+const ROW = /:[^:/]+$/;
+
+/** What was left out of some data: pictures are files, and so are texts whose file was not even opened. */
+export function leftOutPiece({
+  unit = 'pictures',
+  skipped,
+}: Pick<RunRecord['data'], 'unit' | 'skipped'>): 'file' | 'row' {
+  const files =
+    unit === 'pictures' || (skipped.length > 0 && !skipped.some(({ id }) => ROW.test(id)));
+  return files ? 'file' : 'row';
+}
+
 /** What was left out of the data and why, for people; the first few by name. */
-export function leftOutText(skipped: RunRecord['data']['skipped']): string {
+export function leftOutText(data: Pick<RunRecord['data'], 'unit' | 'skipped'>): string {
+  const { skipped } = data;
   const some = skipped.slice(0, NAMED).map(({ id, reason }) => `${id}: ${reason}`);
   const more = skipped.length > NAMED ? '; ...' : '';
-  return `left out ${skipped.length} file${skipped.length === 1 ? '' : 's'}: ${some.join('; ')}${more}`;
+  return `left out ${plural(skipped.length, leftOutPiece(data))}: ${some.join('; ')}${more}`;
 }
 
 /** Scores that are shares, which people read in percent. */
@@ -119,7 +144,7 @@ export function formatRun(folder: RunFolder, record: RunRecord): string {
   const samples = (result?.test ?? result?.valid)?.samples ?? 0;
   const classes = data.classes.length > 0 ? ` of ${data.classes.length} classes` : '';
   const lines = [
-    `${choices.method} of ${choices.base} on ${data.train} ${unit}${classes}, ${result?.epochs} epochs, ${result?.seconds.toFixed(1)} s`,
+    `${choices.method} of ${choices.base} on ${data.train} ${unit}${classes}, ${plural(result?.epochs ?? 0, 'epoch')}, ${result?.seconds.toFixed(1)} s`,
   ];
   if (samples > 0) {
     const { metrics } = result!;
@@ -140,11 +165,9 @@ export function formatRun(folder: RunFolder, record: RunRecord): string {
     if (warning) lines.push(warning);
   }
   if (data.skipped.length > 0) {
-    const n = data.skipped.length;
-    lines.push(
-      `left out: ${n} ${unit === 'pictures' ? 'file' : 'row'}${n === 1 ? '' : 's'}, see the report`,
-    );
+    lines.push(`left out: ${plural(data.skipped.length, leftOutPiece(data))}, see the report`);
   }
+  lines.push(...(data.notes ?? []));
   lines.push(`model:  ${here(folder.model)}`, `report: ${here(folder.report)}`);
   return `${lines.join('\n')}\n`;
 }

@@ -1,6 +1,6 @@
 /** Shows a run's events to a person. */
 import { ProgressLine } from '../train/index.node.js';
-import { formatScore } from './summary.js';
+import { formatScore, plural } from './summary.js';
 import type { RunListener } from './train-run.js';
 
 /**
@@ -26,7 +26,7 @@ export function watchRun(): { listener: RunListener; close: () => void } {
       line.update({ ...idle, step: event.done, steps: event.total, values: {}, phase: 'features' });
     } else if (event.type === 'phase') {
       const part = `${event.trainable.toLocaleString('en')} of ${event.total.toLocaleString('en')}`;
-      line.note(`phase ${event.phase}: ${event.epochs} epochs, ${part} parameters move`);
+      line.note(`phase ${event.phase}: ${plural(event.epochs, 'epoch')}, ${part} parameters move`);
     } else if (event.type === 'step') {
       if (event.step < last) metric = {}; // another model: the control
       last = event.step;
@@ -39,7 +39,7 @@ export function watchRun(): { listener: RunListener; close: () => void } {
         `epoch ${event.epoch}/${event.epochs}: loss ${event.loss.toFixed(4)}${score}${event.best ? ' (best so far)' : ''}`,
       );
     } else if (event.type === 'early-stop') {
-      line.note(`no better model for ${event.patience} epochs: the phase ends`);
+      line.note(`no better model for ${plural(event.patience, 'epoch')}: the phase ends`);
     } else if (event.type === 'resume') {
       line.note(`resumed after step ${event.step}`);
     }

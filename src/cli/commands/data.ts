@@ -71,6 +71,13 @@ async function streamTo(
   out.write('\n');
 }
 
+/** What is asked about: what comes by standard input where nothing is named and something comes. */
+function askedOf(inputs: readonly string[]): readonly string[] {
+  if (inputs.length > 0) return inputs;
+  if (!process.stdin.isTTY) return ['-'];
+  throw new ConfigError('predict: give what is asked about, or pipe texts in.', {}, 'usage');
+}
+
 /** Adds the commands. */
 export function addDataCommands(program: Command): void {
   withDevice(
@@ -81,7 +88,7 @@ export function addDataCommands(program: Command): void {
       .argument('<data>', 'labelled pictures or texts, as graft fit takes them'),
   )
     .option('--tta', 'average over flipped and cropped views')
-    .option('--strict', 'end at the first unreadable picture instead of leaving it out')
+    .option('--strict', 'end at what cannot be used, or is cut, instead of telling of it')
     .action(
       async (
         run: string,
@@ -100,16 +107,22 @@ export function addDataCommands(program: Command): void {
       .command('predict')
       .description('classify pictures, or answer texts')
       .argument('<run>', 'folder that graft fit wrote, or of a model with a head')
-      .argument('<input...>', 'pictures or folders of them; texts, or files of them'),
+      .argument(
+        '[input...]',
+        'pictures or folders of them; texts, files of them, or - for the lines of standard input',
+      ),
   )
     .addOption(
-      new Option('--top <k>', 'classes, or words for a mask, that are named')
-        .argParser(asNumber)
-        .default(3),
+      new Option(
+        '--top <k>',
+        'classes, or words for a mask, that are named; 3 by default',
+      ).argParser(asNumber),
     )
     .option('--tta', 'average over flipped and cropped views')
     .option('--context <text|file>', 'models that answer questions: what they are answered from')
-    .option('--pair <text>', 'models of two texts: the second of each that is given here');
+    .option('--pair <text>', 'models of two texts: the second of each that is given here')
+    .option('--strict', 'end at rows that cannot be answered and texts that are cut')
+    .option('--out <file>', 'also write the answers as a table: .csv or .jsonl');
   withWriting(predict).action(
     async (
       run: string,
@@ -117,16 +130,21 @@ export function addDataCommands(program: Command): void {
       {
         stream,
         repeatNgram,
+        out,
         ...flags
-      }: DeviceFlags & WritingFlags & { top: number; tta?: boolean },
+      }: DeviceFlags & WritingFlags & { top?: number; tta?: boolean; out?: string },
     ) => {
-      const { predictRun, formatPredictions } = await import('../../run/index.node.js');
+      const runs = await import('../../run/index.node.js');
+      const { predictRun, formatPredictions, checkTable, writeTable } = runs;
+      const asked = askedOf(inputs);
       const choices = {
         ...flags,
         ...(typeof repeatNgram === 'number' ? { noRepeatNgram: repeatNgram } : {}),
       };
-      if (stream) return streamTo(process.stdout, run, inputs, choices);
-      const result = await predictRun(run, inputs, choices);
+      if (stream) return streamTo(process.stdout, run, asked, choices);
+      if (out !== undefined) await checkTable(out, asked);
+      const result = await predictRun(run, asked, choices);
+      if (out !== undefined) await writeTable(out, result);
       if (flags.json) printJson(result);
       else process.stdout.write(formatPredictions(result));
     },

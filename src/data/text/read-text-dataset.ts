@@ -18,7 +18,7 @@ import { type Draft, draftOf, labelKind } from './drafts.js';
 import { readRows } from './rows.js';
 import { splitTexts } from './split-texts.js';
 import { readTextLayout, type TextFile, type TextLayout } from './text-layout.js';
-import type { TextRow } from './text-row.js';
+import { placeOf, type TextRow } from './text-row.js';
 
 /** Options of {@link readTextDataset}. */
 export interface ReadTextOptions {
@@ -64,9 +64,6 @@ interface PartedDraft<K extends TextKind> extends Draft<K> {
   readonly id: string;
   readonly part: DataPart | null;
 }
-
-const idOf = (file: TextFile, { line, last, name }: TextRow): string =>
-  `${file.id}:${name ?? (line === last ? line : `${line}-${last}`)}`;
 
 /** All rows of a layout. */
 async function readFiles(
@@ -151,7 +148,7 @@ function drafts<K extends TextKind>(
 ): PartedDraft<K>[] {
   return files.flatMap(({ file, rows }) =>
     rows.flatMap((row): PartedDraft<K>[] => {
-      const id = idOf(file, row);
+      const id = placeOf(file.id, row);
       const draft = draftOf(kind, row, id, columns);
       if ('fault' in draft) {
         skipped.push({ id, reason: draft.fault });

@@ -6,6 +6,7 @@ import { askedColumns, neededColumns, recogniseColumns, type TextColumns } from 
 import { draftOf } from './drafts.js';
 import { readRows } from './rows.js';
 import { readTextLayout } from './text-layout.js';
+import { placeOf } from './text-row.js';
 
 /** Options of {@link streamTexts}. */
 export interface StreamTextOptions {
@@ -17,6 +18,8 @@ export interface StreamTextOptions {
 
 /** A text of a file, the second one where they come in pairs, its words where they stand apart. */
 export interface StreamedTexts {
+  /** Its place: `file:line` or `file:first-last`. */
+  readonly id: string;
   readonly text: string;
   readonly text2?: string;
   readonly words?: readonly string[];
@@ -53,7 +56,7 @@ async function* rowsOf(
           { code: 'columns' },
         );
       }
-      const place = `${id}:${row.line}`;
+      const place = placeOf(id, row);
       const draft = draftOf(found.kind as 'plain' | 'similar' | 'tags', row, place, found);
       if ('fault' in draft) onSkip?.({ id: place, reason: draft.fault });
       else yield draft.make([]);
@@ -88,8 +91,10 @@ export async function* streamTextRows(
   path: string,
   options: StreamTextOptions = {},
 ): AsyncGenerator<StreamedTexts> {
-  for await (const { text, text2, words } of rowsOf(path, askedColumns, options)) {
-    if (words) yield { text: words.join(' '), words };
-    else yield text2 === undefined ? { text: text! } : { text: text!, text2 };
+  for await (const row of rowsOf(path, askedColumns, options)) {
+    const { text, text2, words } = row;
+    const id = row.id!;
+    if (words) yield { id, text: words.join(' '), words };
+    else yield text2 === undefined ? { id, text: text! } : { id, text: text!, text2 };
   }
 }

@@ -13,6 +13,11 @@ export interface TextRow {
   readonly name?: string;
 }
 
+/** Where a row stands, as messages, reports and predictions name it: `file:line`, or `file:first-last`. */
+export function placeOf(file: string, { line, last, name }: TextRow): string {
+  return `${file}:${name ?? (line === last ? line : `${line}-${last}`)}`;
+}
+
 /** A file of rows. */
 export interface TextTable {
   /** All columns once the rows were read; those of a header with the first row. */

@@ -37,7 +37,7 @@ test('sentence-similarity: a text is nearest to its partner', async () => {
   const table = join(data, 'valid.csv');
   expect((await predictRun(at('near'), [table])).predictions[0]).toEqual({
     ...both,
-    file: `${table}, text 1`,
+    file: `${table}:2`,
   });
 });
 
@@ -75,7 +75,9 @@ test('rows without a text are told of, and what means nothing to a model is refu
   });
   const { predictions, skipped } = await predictRun(at('classes'), [join(data, 'asked.csv')]);
   expect(predictions.map((p) => p.text)).toEqual(['the film']);
-  expect(skipped).toEqual([{ file: 'asked.csv:3', reason: 'has no text' }]);
+  const file = join(data, 'asked.csv');
+  expect(predictions.map((p) => p.file)).toEqual([`${file}:2`]);
+  expect(skipped).toEqual([{ file: `${file}:3`, reason: 'has no text' }]);
   await expect(predictRun(at('classes'), [' '])).rejects.toThrow('A text that was given is empty.');
   await expect(predictRun(at('tags'), ['ann'], { pair: 'bob' })).rejects.toThrow(
     '--pair is for models that classify or compare two texts',

@@ -6,14 +6,18 @@ import {
   type MultiLabelText,
   type TaggedWords,
   type TextPairSample,
+  type TextSample,
 } from '../../data/index.js';
 import { readTextDataset } from '../../data/index.node.js';
+import { DataError } from '../../errors.js';
 import { problemOf } from '../../models/index.js';
 import type { Evaluation } from '../apply.js';
+import { checkAskedChoices } from '../asked-choices.js';
 import { type EngineChoice, openEngine } from '../engine.js';
 import { openTextRun } from './open-run.js';
 import { planText, TEXT_KINDS } from './plan.js';
 import { predictTextPart, writes } from './predictions.js';
+import { ReadTexts } from './read-texts.js';
 import { streamOf } from './streams.js';
 import { scoringNotes, writingNotes } from './written.js';
 
@@ -37,6 +41,18 @@ export function relabelled(dataset: AnyTextDataset, labels: readonly string[]): 
   return { ...dataset, classes: labels, train, valid, test } as AnyTextDataset;
 }
 
+/** @throws DataError `columns` when a model of pairs is scored on single texts, or one of those on pairs */
+function checkSameShape(pairs: boolean | undefined, samples: readonly TextSample[]): void {
+  const wrong = samples.find((sample) => 'text2' in sample !== pairs);
+  if (pairs === undefined || !wrong) return;
+  const [taught, found] = pairs ? ['pairs of texts', 'single ones'] : ['single texts', 'pairs'];
+  throw new DataError(
+    `The model was taught on ${taught}, and the data has ${found} (${wrong.id}). Give data with the columns that it was taught on.`,
+    { id: wrong.id, pairs },
+    { code: 'columns' },
+  );
+}
+
 /**
  * Scores a run on texts: the test part where the data has one, else the validation part, else all of it.
  * @throws DataError when the data has a label that the model does not know
@@ -46,8 +62,9 @@ export async function evaluateText(
   data: string,
   options: EngineChoice & { readonly strict?: boolean },
 ): Promise<Evaluation> {
+  checkAskedChoices('sequence-classification', options);
   const engine = await openEngine(options);
-  const { base, loaded, maxTokens, choices, learned } = await openTextRun(run);
+  const { base, loaded, maxTokens, choices, learned, record } = await openTextRun(run);
   const read = await readTextDataset(data, {
     ...(choices.task === 'image-classification' ? {} : { task: choices.task }),
     ...(loaded.headName === 'sequence-classification'
@@ -60,14 +77,22 @@ export async function evaluateText(
   const plan = planText(dataset, choices, base, maxTokens, learned);
   const part = (['test', 'valid'] as const).find((p) => plan.parts[p].length > 0) ?? 'all';
   const samples = plan.parts[part === 'all' ? 'train' : part];
-  const stream = streamOf(plan, samples, base, { ...choices, augment: 'none' }, maxTokens, part);
+  checkSameShape(record?.data.pairs, samples);
+  const seen = new ReadTexts(base, { maxTokens, strict: options.strict });
+  const asking = { ...choices, augment: 'none' };
+  const stream = streamOf(plan, samples, base, asking, maxTokens, part, undefined, seen);
+  seen.check();
   const network = { model: loaded.model };
   const answerer = { network, weights: loaded.weights, loaded, plan, base, maxTokens };
   const { result } = await predictTextPart(engine, answerer, { part, stream });
   const pairs = samples as readonly TextPairSample[];
-  const notes = writes(plan) ? [...writingNotes(loaded), ...scoringNotes(plan, pairs)] : [];
+  const notes = [
+    ...(writes(plan) ? [...writingNotes(loaded), ...scoringNotes(plan, pairs)] : []),
+    ...seen.notes(),
+  ];
   return {
-    ...{ run, data, part, unit: plan.unit, ...result, skipped: dataset.skipped },
+    ...{ run, data, task: dataset.task, part, unit: plan.unit, ...result },
+    ...{ skipped: dataset.skipped, ...seen.facts() },
     ...(notes.length > 0 ? { notes } : {}),
   };
 }

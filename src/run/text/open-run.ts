@@ -11,6 +11,7 @@ import { type FitChoices, fitDefaults } from '../options.js';
 import { RunFolder, type RunRecord } from '../run-folder.js';
 import { loadHead, openTextFolder, type TextBase, tokenLimit } from './base.js';
 import { type Learned, learnedIn } from './learned.js';
+import type { ReadTexts } from './read-texts.js';
 
 /** A text model with what it was trained for. */
 export interface TextRun {
@@ -21,6 +22,8 @@ export interface TextRun {
   readonly choices: FitChoices;
   readonly record: RunRecord | null;
   readonly learned: Learned;
+  /** Counts what is read. */
+  readonly read?: ReadTexts;
 }
 
 /** The folder of a run's model, or the folder itself where it is a model. */

@@ -7,9 +7,9 @@ import {
   type TextKind,
 } from '../../data/index.js';
 import type { Engine } from '../../engine/index.js';
-import { ConfigError } from '../../errors.js';
+import { ConfigError, DataError } from '../../errors.js';
 import { entitiesOf } from '../../metrics/index.js';
-import { problemOf, type TextHead } from '../../models/index.js';
+import { problemOf } from '../../models/index.js';
 import {
   answersOf,
   packedRows,
@@ -22,12 +22,14 @@ import {
   topAnswers,
 } from '../../tasks/index.js';
 import type { Prediction, PredictionList } from '../apply.js';
+import { checkAskedChoices } from '../asked-choices.js';
 import { type EngineChoice, openEngine } from '../engine.js';
 import { type Asked, answersTo, textsIn } from './asked.js';
 import { fillMask } from './fill-mask.js';
 import { likeness } from './likeness.js';
 import { openTextRun, type TextRun } from './open-run.js';
 import { planText, TEXT_KINDS } from './plan.js';
+import { ReadTexts } from './read-texts.js';
 import { type PlacedWord, placedWords, wordsIn } from './words.js';
 import { promptsOf, type WriteChoices, writeOptions, writerOf } from './write-choices.js';
 import { writeTexts, writingNotes } from './written.js';
@@ -40,6 +42,8 @@ export interface PredictChoices {
   readonly context?: string;
   /** The second text of each that is given as it is, for models of pairs. */
   readonly pair?: string;
+  /** A row that cannot be answered, or a text that has to be cut, is an error. */
+  readonly strict?: boolean;
 }
 
 /** What a model's head answers. */
@@ -149,33 +153,51 @@ export async function predictTexts(
   inputs: readonly string[],
   options: EngineChoice & WriteChoices & PredictChoices,
 ): Promise<PredictionList> {
-  const { top = 3, pair } = options;
-  const { asked, skipped } = await textsIn(inputs, pair);
+  const { top = 3, pair, strict = false } = options;
   const engine = await openEngine(options);
-  const opened = await openTextRun(run);
-  checkFits(opened.loaded.headName, options);
+  const found = await openTextRun(run);
+  const { headName } = found.loaded;
+  checkAskedChoices(headName, options);
+  const { pairs, wholeFiles } = found.record?.data ?? {};
+  const { asked, skipped } = await textsIn(inputs, { pair, wholeFiles });
+  if (strict) checkAllRead(skipped);
+  checkPairs(pairs, asked);
+  const read = new ReadTexts(found.base, { maxTokens: found.maxTokens, strict });
+  const opened = { ...found, read };
   const predictions = await predictionsOf(engine, opened, asked, { ...options, top });
-  const { headName } = opened.loaded;
   const written = headName === 'seq2seq-lm' || headName === 'causal-lm';
-  const notes = written ? writingNotes(opened.loaded) : [];
-  return { run, predictions, skipped, ...(notes.length > 0 ? { notes } : {}) };
+  const notes = [...(written ? writingNotes(opened.loaded) : []), ...read.notes()];
+  const more = notes.length > 0 ? { notes } : {};
+  const several = kindOf(opened) === 'multi-label' ? { several: true } : {};
+  return { run, predictions, ...several, skipped, ...read.facts(), ...more };
 }
 
-/** Says which of the choices means nothing to a model. */
-function checkFits(headName: TextHead, { pair, context }: PredictChoices): void {
-  const fail = (option: string, what: string): never => {
-    throw new ConfigError(
-      `${option} is for ${what}; this model's head is ${headName}.`,
-      {},
-      'usage',
-    );
-  };
-  if (pair !== undefined && headName !== 'base' && headName !== 'sequence-classification') {
-    fail('--pair', 'models that classify or compare two texts');
-  }
-  if (context !== undefined && headName !== 'question-answering') {
-    fail('--context', 'models that answer questions');
-  }
+/** @throws DataError when rows of files cannot be answered */
+function checkAllRead(skipped: PredictionList['skipped']): void {
+  if (skipped.length === 0) return;
+  const [{ file, reason }] = skipped as [PredictionList['skipped'][number]];
+  throw new DataError(
+    `${skipped.length} of the rows cannot be answered; ${file} ${reason}. Repair them, or leave out --strict: then they are left out.`,
+    { skipped },
+    { code: 'unusable-rows' },
+  );
+}
+
+/**
+ * @param pairs whether the model was taught on pairs of texts; undefined where it does not say
+ * @throws DataError `columns` when it is asked about the other
+ */
+function checkPairs(pairs: boolean | undefined, asked: readonly Asked[]): void {
+  const wrong = asked.find(({ text2 }) => (text2 !== undefined) !== pairs);
+  if (pairs === undefined || !wrong) return;
+  const where = wrong.id === 'argument' ? 'A text' : wrong.id;
+  throw new DataError(
+    pairs
+      ? `This model was taught on pairs of texts, and ${where} is one alone. Give the second by --pair, or files with the columns text and text2.`
+      : `This model was taught on single texts, and ${where} is given with a second one. Leave that out.`,
+    { file: wrong.id, pairs },
+    { code: 'columns' },
+  );
 }
 
 async function predictionsOf(

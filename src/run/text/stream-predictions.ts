@@ -48,7 +48,8 @@ export async function* streamPredictions(
       'usage',
     );
   }
-  const { asked } = await textsIn(inputs, undefined);
+  const { wholeFiles } = opened.record?.data ?? {};
+  const { asked } = await textsIn(inputs, { wholeFiles });
   const { budget, options: chosen } = writeOptions(options);
   const prompts = promptsOf(opened, asked);
   const writer = writerOf(opened);

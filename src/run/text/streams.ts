@@ -6,6 +6,7 @@ import { hashText, type KeyedRandom } from '../../util/index.js';
 import type { FitChoices } from '../options.js';
 import type { TextBase } from './base.js';
 import type { TextPlan } from './plan.js';
+import type { ReadTexts } from './read-texts.js';
 
 /** Texts in other words, by the ids of their samples. */
 export type Paraphrases = ReadonlyMap<string, string>;
@@ -36,6 +37,7 @@ function varied(
  * A stream of some samples of a plan.
  * @param fingerprint stands for the samples
  * @param others what training reads in place of some texts
+ * @param read counts what becomes of them
  */
 export function streamOf(
   { task }: Pick<TextPlan, 'task'>,
@@ -45,13 +47,16 @@ export function streamOf(
   maxTokens: number,
   fingerprint: string,
   others?: Paraphrases,
+  read?: ReadTexts,
 ): TextStream<TextSample, unknown> {
   const tools: TextTools = { tokenizer, maxTokens };
   const files = [...tokenizer.files(), ...(tokenizer.target?.files() ?? [])].join();
+  const items = samples.map((sample) => task.item(sample, tools));
+  read?.add(items);
   return new TextStream({
     task,
     samples,
-    items: samples.map((sample) => task.item(sample, tools)),
+    items,
     batchSize: batch,
     padToken: config.padToken ?? tokenizer.special.pad ?? 0,
     inputs: definition.inputs,
@@ -70,11 +75,12 @@ export function streamsOf(
   maxTokens: number,
   record: string,
   others?: Paraphrases,
+  read?: ReadTexts,
 ) {
   const stream = (part: keyof TextPlan['parts']) => {
     const samples = plan.parts[part];
     if (samples.length === 0) return null;
-    return streamOf(plan, samples, base, choices, maxTokens, `${part}:${record}`, others);
+    return streamOf(plan, samples, base, choices, maxTokens, `${part}:${record}`, others, read);
   };
   return { train: stream('train'), valid: stream('valid'), test: stream('test') };
 }

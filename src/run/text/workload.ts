@@ -1,7 +1,6 @@
 /** Texts and a text base as the workload of a run. */
 import type { AnyTextDataset, TextPairSample } from '../../data/index.js';
 import { readTextDataset } from '../../data/index.node.js';
-import { DataError } from '../../errors.js';
 import type { LoadedTextModel } from '../../models/index.js';
 import { poolingFiles, type ScoreRange, type TaskDefinition } from '../../tasks/index.js';
 import type { FitChoices } from '../options.js';
@@ -14,35 +13,12 @@ import { textDataRecord } from './data-record.js';
 import { checkNetwork, networkOf } from './network.js';
 import { endToken, planText, type TextPlan } from './plan.js';
 import { predictTextPart, writes } from './predictions.js';
+import { ReadTexts } from './read-texts.js';
 import { writeTextReport } from './report.js';
 import { saveTextModel } from './save-model.js';
 import { isStreamed, openStreamedWorkload } from './streamed-workload.js';
 import { streamsOf } from './streams.js';
 import { scoringNotes, writingNotes } from './written.js';
-
-type TextStreams = ReturnType<typeof streamsOf>;
-
-/** Says how many texts were cut; with `strict` that is an error. */
-function reportCut(
-  { train, valid, test }: TextStreams,
-  choices: FitChoices,
-  maxTokens: number,
-  say: (text: string) => void,
-): void {
-  const cut = [train, valid, test].map((s) => s?.truncated ?? { tokens: 0, texts: 0 });
-  const texts = cut.reduce((n, c) => n + c.texts, 0);
-  const tokens = cut.reduce((n, c) => n + c.tokens, 0);
-  if (texts === 0) return;
-  const what = `${texts} text${texts === 1 ? ' is' : 's are'} longer than ${maxTokens} tokens`;
-  if (choices.strict) {
-    throw new DataError(
-      `${what}. Raise --max-length, shorten them, or leave out --strict: then they are cut.`,
-      { texts, tokens, maxTokens },
-      { code: 'too-long' },
-    );
-  }
-  say(`${what} and cut there (${tokens} tokens in all)`);
-}
 
 /** A model whose configuration names what ends its completions, where the base's does not. */
 function ending(loaded: LoadedTextModel, { task }: TextPlan, base: TextBase): LoadedTextModel {
@@ -90,14 +66,14 @@ export async function openTextWorkload(
       listener({ type: 'data', done, total });
     },
   });
-  if (dataset.skipped.length > 0) say(leftOutText(dataset.skipped));
+  if (dataset.skipped.length > 0) say(leftOutText({ unit: 'texts', skipped: dataset.skipped }));
   const numbers = asked.problem === undefined ? ratingsText(dataset) : null;
   if (numbers) say(numbers);
   const choices: FitChoices = { ...asked, task: dataset.task };
   const maxTokens = tokenLimit(base, choices.maxLength);
   const plan = planText(dataset, choices, base, maxTokens);
   if (plan.scores) say(scoresText(plan.scores));
-  const data = textDataRecord(dataset, plan);
+  const recorded = textDataRecord(dataset, plan);
   const pooling =
     dataset.kind === 'similar'
       ? poolingFiles(base.pooling(), base.config.hiddenSize, maxTokens)
@@ -113,8 +89,13 @@ export async function openTextWorkload(
           signal,
           progress: (done, total) => listener({ type: 'data', done, total }),
         });
-  const streams = streamsOf(plan, base, choices, maxTokens, data.fingerprint, others);
-  reportCut(streams, choices, maxTokens, say);
+  const remedy = 'Raise --max-length, shorten them';
+  const read = new ReadTexts(base, { maxTokens, strict: choices.strict, remedy });
+  const streams = streamsOf(plan, base, choices, maxTokens, recorded.fingerprint, others, read);
+  read.check();
+  const notes = read.notes();
+  notes.forEach(say);
+  const data = { ...recorded, ...read.facts(), ...(notes.length > 0 ? { notes } : {}) };
   const taught = ending(loaded, plan, base);
   if (writes(plan)) {
     const pairs = plan.parts.train as readonly TextPairSample[];

@@ -66,11 +66,17 @@ export function promptsOf(run: TextRun, asked: readonly Asked[]): readonly (read
   const { base, loaded, maxTokens, choices } = run;
   const { tokenizer } = base;
   const { prefix } = choices;
-  return asked.map(({ text }) => {
+  const prompts = asked.map(({ text }) => {
     if (loaded.headName === 'seq2seq-lm') {
-      return [...sourceItem({ tokenizer, maxTokens }, text, prefix).ids];
+      const item = sourceItem({ tokenizer, maxTokens }, text, prefix);
+      run.read?.add([item]);
+      return [...item.ids];
     }
-    const ids = promptIds(tokenizer, text, prefix);
-    return [...ids.lead, ...ids.text];
+    const { lead, text: own } = promptIds(tokenizer, text, prefix);
+    const ids = Int32Array.from([...lead, ...own]);
+    run.read?.add([{ ids, truncated: 0 }]);
+    return [...ids];
   });
+  run.read?.check();
+  return prompts;
 }

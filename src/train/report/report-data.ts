@@ -33,7 +33,9 @@ export interface ReportData {
   readonly attention?: readonly ReportAttention[];
   /** Some answers of a model that answers in words or tags. */
   readonly answers?: readonly ReportAnswer[];
-  /** Files that were left out. */
+  /** What else there is to know of the data, in words. */
+  readonly notes?: readonly string[];
+  /** Files, or rows of files, that were left out. */
   readonly skipped?: readonly { readonly id: string; readonly reason: string }[];
   readonly timing?: ReportTiming;
 }
@@ -56,6 +58,8 @@ export interface ReportRun {
     readonly split: string;
     /** Samples of each part. */
     readonly counts: Readonly<Record<string, number>>;
+    /** What is left out where it cannot be used: a file by default. */
+    readonly piece?: 'file' | 'row';
   };
   /** Numbers of elements. */
   readonly parameters: { readonly total: number; readonly trainable: number };

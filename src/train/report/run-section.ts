@@ -18,7 +18,7 @@ function facts(rows: readonly (readonly [string, HtmlValue])[]): Html {
 
 type Skipped = NonNullable<ReportData['skipped']>;
 
-function skippedList(skipped: Skipped): Html {
+function skippedList(skipped: Skipped, piece: string): Html {
   const item = ({ id, reason }: Skipped[number]) =>
     html`<li><span class="name">${id}</span> <span class="soft name">${reason}</span></li>`;
   const open = skipped.slice(0, OPEN_SKIPPED);
@@ -27,14 +27,14 @@ function skippedList(skipped: Skipped): Html {
   return html`<ul class="plain">${open.map(item)}</ul>
     ${
       folded.length > 0 &&
-      html`<details><summary>${plural(folded.length, 'more file')}</summary><ul class="plain">${folded.map(item)}</ul>
+      html`<details><summary>${plural(folded.length, `more ${piece}`)}</summary><ul class="plain">${folded.map(item)}</ul>
         ${beyond > 0 && html`<p class="soft small">and ${count(beyond)} that are not listed.</p>`}</details>`
     }`;
 }
 
 /** What was learned from, and what was left out. */
-export function dataSection({ run, classes, skipped = [] }: ReportData): Html {
-  const { path, split, counts } = run.data;
+export function dataSection({ run, classes, skipped = [], notes = [] }: ReportData): Html {
+  const { path, split, counts, piece = 'file' } = run.data;
   const rows: [string, HtmlValue][] = [
     ['Path', html`<code>${path}</code>`],
     ...Object.entries(counts).map(([part, n]): [string, HtmlValue] => [part, plural(n, 'sample')]),
@@ -44,8 +44,9 @@ export function dataSection({ run, classes, skipped = [] }: ReportData): Html {
   return html`<section id="data"><h2>Data</h2>
     <div class="columns">
       <div class="card">${facts(rows)}</div>
-      <div class="card"><h3>${skipped.length > 0 ? `${plural(skipped.length, 'file')} left out` : 'No file was left out'}</h3>
-        ${skipped.length > 0 ? skippedList(skipped) : html`<p class="soft small" style="margin:0">All files could be read.</p>`}</div>
+      <div class="card"><h3>${skipped.length > 0 ? `${plural(skipped.length, piece)} left out` : `No ${piece} was left out`}</h3>
+        ${skipped.length > 0 ? skippedList(skipped, piece) : html`<p class="soft small" style="margin:0">All ${piece}s could be read.</p>`}
+        ${notes.map((note) => html`<p class="small name">${note}</p>`)}</div>
     </div></section>`;
 }
 
