@@ -8,7 +8,9 @@ import { ConfigError, DataError } from '../errors.js';
 import { openCheckpointFolder } from '../io/index.node.js';
 import { type LoadedClassifier, loadImageClassifier } from '../models/index.js';
 import { type Answer, type Metrics, topAnswers } from '../tasks/index.js';
+import { averageOf } from '../train/index.node.js';
 import { checkAskedChoices } from './asked-choices.js';
+import { type ClassDetails, classDetails, formatDetails } from './class-details.js';
 import { type EngineChoice, openEngine } from './engine.js';
 import { type ImageStream, imageViews } from './image-stream.js';
 import { isOnnxModel, loadOnnxModel } from './onnx-base.js';
@@ -69,7 +71,7 @@ async function predictViews(
 }
 
 /** Scores of a run on data. */
-export interface Evaluation {
+export interface Evaluation extends ClassDetails {
   readonly run: string;
   readonly data: string;
   /** What was scored: `test` or `valid` where the data has such a part, else `all` of it. */
@@ -118,36 +120,40 @@ export async function evaluateRun(
   const samples = scored.map((s) => ({ ...s, label: labels.indexOf(dataset.classes[s.label]!) }));
   const views = imageViews(samples, loaded, { batch: BATCH, tta: options.tta === true });
   const { probabilities, classes } = await predictViews(engine, loaded, views);
+  const truth = samples.map((s) => s.label);
+  const result = scoreOf(probabilities, classes, truth);
+  const found = { part, result, ids: [], labels: truth, probabilities: [...probabilities] };
   return {
     run,
     data,
     part,
     task: 'image-classification',
     unit: 'pictures',
-    ...scoreOf(
-      probabilities,
-      classes,
-      samples.map((s) => s.label),
-    ),
+    ...result,
+    ...classDetails(found, labels),
     skipped: dataset.skipped,
   };
 }
 
 /** The scores for people. */
 export function formatEvaluation({
+  task,
   part,
   unit,
   samples,
   metrics,
   skipped,
   notes = [],
+  ...details
 }: Evaluation): string {
-  const rows = Object.entries(metrics).map(
-    ([name, value]) => `${name.padEnd(18)} ${value.toFixed(4)}`,
-  );
+  const names = Object.keys(metrics);
+  const rows = Object.entries(metrics).map(([name, value]) => {
+    const average = averageOf(name, task, names);
+    return `${(average === undefined ? name : `${name} (${average})`).padEnd(18)} ${value.toFixed(4)}`;
+  });
   const left = skipped.length ? [leftOutText({ unit, skipped })] : [];
   const of = part === 'all' ? '' : ` (${part} part)`;
-  return `${[`${samples} ${unit}${of}`, ...rows, ...left, ...notes].join('\n')}\n`;
+  return `${[`${samples} ${unit}${of}`, ...rows, ...formatDetails(details), ...left, ...notes].join('\n')}\n`;
 }
 
 /** What a run says of a picture or a text. */

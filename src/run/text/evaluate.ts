@@ -13,6 +13,7 @@ import { DataError } from '../../errors.js';
 import { problemOf } from '../../models/index.js';
 import type { Evaluation } from '../apply.js';
 import { checkAskedChoices } from '../asked-choices.js';
+import { classDetails } from '../class-details.js';
 import { type EngineChoice, openEngine } from '../engine.js';
 import { openTextRun } from './open-run.js';
 import { planText, TEXT_KINDS } from './plan.js';
@@ -84,14 +85,15 @@ export async function evaluateText(
   seen.check();
   const network = { model: loaded.model };
   const answerer = { network, weights: loaded.weights, loaded, plan, base, maxTokens };
-  const { result } = await predictTextPart(engine, answerer, { part, stream });
+  const found = await predictTextPart(engine, answerer, { part, stream });
   const pairs = samples as readonly TextPairSample[];
   const notes = [
     ...(writes(plan) ? [...writingNotes(loaded), ...scoringNotes(plan, pairs)] : []),
     ...seen.notes(),
   ];
   return {
-    ...{ run, data, task: dataset.task, part, unit: plan.unit, ...result },
+    ...{ run, data, task: dataset.task, part, unit: plan.unit, ...found.result },
+    ...classDetails(found, loaded.config.labels),
     ...{ skipped: dataset.skipped, ...seen.facts() },
     ...(notes.length > 0 ? { notes } : {}),
   };

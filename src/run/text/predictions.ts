@@ -12,9 +12,11 @@ import {
   type QuestionWindow,
   type Row,
   type TaggedTruth,
+  type TokenBlock,
   tagsAt,
 } from '../../tasks/index.js';
 import { collect, Forward } from '../../train/index.js';
+import type { LabelSetPredictions, TagPredictions } from '../class-details.js';
 import type { ClassPredictions, PartPredictions } from '../predictions.js';
 import type { AskedPart, PreparedNetwork } from '../workload.js';
 import type { TextBase } from './base.js';
@@ -39,16 +41,28 @@ export interface TextAnswerer {
   readonly maxTokens: number;
 }
 
-/** Predictions of a tagger: the names of the tags of each sentence. */
-export interface TagPredictions extends PartPredictions {
-  readonly tags: readonly (readonly string[])[];
+/** Predictions of a number a text. */
+export interface ScorePredictions extends PartPredictions {
+  readonly scores: readonly number[];
+  readonly expected: readonly number[];
 }
+
+/** Texts of a language model that cost it most, worst first; `loss` in nats a token. */
+export interface WordPredictions extends PartPredictions {
+  readonly worst: readonly { readonly id: string; readonly text: string; readonly loss: number }[];
+}
+
+/** Blocks that are kept of a language model's part. */
+const WORST = 24;
+
+/** Digits that a float32 has. */
+const short = (value: number) => Number(value.toPrecision(7));
 
 /** Probabilities of classes from rows of logits, to the digits that matter. */
 export function classProbabilities(rows: readonly Row[]): number[] {
   const { values, width } = packedRows(rows);
   const probabilities = probabilitiesOf({ logits: values, classes: width });
-  return Array.from(probabilities, (p) => Number(p.toPrecision(7)));
+  return Array.from(probabilities, short);
 }
 
 /**
@@ -74,12 +88,24 @@ export async function predictTextPart(
     };
     return found;
   }
+  if (head.problem === 'multi_label_classification') {
+    const labelSets = stream.truth as LabelSetPredictions['labelSets'];
+    const chances = Array.from(packedRows(rows).values, (v) => short(1 / (1 + Math.exp(-v))));
+    const found: LabelSetPredictions = { ...base, labelSets, chances };
+    return found;
+  }
+  if (head.problem === 'regression') {
+    const scores = Array.from(packedRows(rows).values, short);
+    const found: ScorePredictions = { ...base, scores, expected: stream.truth as number[] };
+    return found;
+  }
   if (head.head === 'token-classification') {
     const names = head.labels!;
     const outside = Math.max(0, names.indexOf('O'));
     const truth = stream.truth as readonly TaggedTruth[];
     const found: TagPredictions = {
       ...base,
+      rightTags: truth.map(({ tags }) => tags.map((tag) => names[tag]!)),
       tags: truth.map(({ places }, i) =>
         tagsAt(rows[i]!.data, places, outside).map((tag) => names[tag]!),
       ),
@@ -121,5 +147,27 @@ export async function predictTextPart(
     };
     return found;
   }
-  return base;
+  if (task.name !== 'language-modeling' || pairs.length !== rows.length) return base;
+  const found: WordPredictions = {
+    ...base,
+    worst: worstBlocks(rows, pairs as unknown as readonly TokenBlock[], answerer),
+  };
+  return found;
+}
+
+/** @param rows [sum of the losses, tokens] of each block */
+function worstBlocks(
+  rows: readonly Row[],
+  blocks: readonly TokenBlock[],
+  { base: { tokenizer } }: TextAnswerer,
+): WordPredictions['worst'] {
+  return rows
+    .map(({ data }, i) => ({ block: blocks[i]!, loss: data[0]! / Math.max(1, data[1]!) }))
+    .sort((a, b) => b.loss - a.loss)
+    .slice(0, WORST)
+    .map(({ block: { id, ids }, loss }) => ({
+      id,
+      text: tokenizer.decode([...ids], { skipSpecialTokens: true }),
+      loss: short(loss),
+    }));
 }

@@ -3,10 +3,11 @@ import { stat } from 'node:fs/promises';
 import type { AnyTextDataset, TaggedWords, TextSample } from '../../data/index.js';
 import { readTextDataset } from '../../data/index.node.js';
 import { type ReportAnswer, type ReportSample, writeReport } from '../../train/index.node.js';
+import { classDetails, type LabelSetPredictions, type TagPredictions } from '../class-details.js';
 import { type ClassPredictions, type PartPredictions, readPredictions } from '../predictions.js';
 import { classParts, type Judged, judged, reportFrame } from '../report-parts.js';
 import type { RunFolder, RunRecord } from '../run-folder.js';
-import type { TagPredictions } from './predictions.js';
+import type { ScorePredictions, WordPredictions } from './predictions.js';
 import { isStreamed } from './streamed-workload.js';
 
 /** Texts shown with the highest losses, and answers shown. */
@@ -28,14 +29,58 @@ function tagged(words: readonly string[], tags: readonly string[]): string {
   return words.map((w, i) => (tags[i] === 'O' ? w : `${w}/${tags[i]}`)).join(' ');
 }
 
-/** Sentences that were tagged wrong; the first ones. */
+/** Answers with what each cost, worst first, as many as are shown. */
+function worstFirst(answers: readonly ReportAnswer[]): ReportAnswer[] {
+  return answers.toSorted((a, b) => b.loss! - a.loss!).slice(0, SHOWN);
+}
+
+/** Several classes a text: the mean of the binary cross entropies, as the model is trained by. */
+function labelledAnswers(
+  { ids, labelSets, chances }: LabelSetPredictions,
+  byId: ReadonlyMap<string, TextSample>,
+  names: readonly string[],
+): ReportAnswer[] {
+  const named = (own: readonly number[]) => own.map((c) => names[c]!).join(', ') || 'none';
+  const answers = ids.flatMap((id, i): ReportAnswer[] => {
+    const asked = textOf(byId.get(id));
+    if (asked === undefined) return [];
+    const row = chances.slice(i * names.length, (i + 1) * names.length);
+    const cost = row.map((p, c) => {
+      const right = labelSets[i]!.includes(c) ? p : 1 - p;
+      return -Math.log(Math.max(right, 1e-30));
+    });
+    const found = [...row.keys()].filter((c) => row[c]! > 0.5);
+    const loss = cost.reduce((a, b) => a + b, 0) / names.length;
+    return [{ id, asked, expected: named(labelSets[i]!), answer: named(found), loss }];
+  });
+  return worstFirst(answers);
+}
+
+/** A number a text: the squared error. */
+function scoredAnswers(
+  { ids, scores, expected }: ScorePredictions,
+  byId: ReadonlyMap<string, TextSample>,
+): ReportAnswer[] {
+  const written = (value: number) => String(Number(value.toPrecision(4)));
+  const answers = ids.flatMap((id, i): ReportAnswer[] => {
+    const asked = textOf(byId.get(id));
+    if (asked === undefined) return [];
+    const [right, found] = [expected[i]!, scores[i]!];
+    const words = { expected: written(right), answer: written(found) };
+    return [{ id, asked, ...words, loss: (found - right) ** 2 }];
+  });
+  return worstFirst(answers);
+}
+
+/** Sentences that were tagged wrong, those with the most wrong tags first. */
 function taggedAnswers(
   { ids, tags }: TagPredictions,
   samples: readonly TaggedWords[],
   names: readonly string[],
 ): ReportAnswer[] {
-  return samples
-    .map((sample, i) => ({
+  return worstFirst(
+    samples.map((sample, i) => ({
+      loss: sample.tags.filter((t, w) => names[t] !== tags[i]![w]).length,
       id: ids[i]!,
       asked: sample.words.join(' '),
       expected: tagged(
@@ -43,9 +88,10 @@ function taggedAnswers(
         sample.tags.map((t) => names[t]!),
       ),
       answer: tagged(sample.words, tags[i]!),
-    }))
+    })),
+  )
     .filter(({ expected, answer }) => expected !== answer)
-    .slice(0, SHOWN);
+    .map(({ loss: _, ...answer }) => answer);
 }
 
 /** What is told of single samples. */
@@ -62,9 +108,29 @@ function sampleParts(
     const topLosses = all.slice(0, SHOWN).map(shown);
     return { ...classParts(classes, names, choices.seed), topLosses };
   }
-  if ('tags' in part && dataset?.kind === 'tags') {
+  const byId = new Map(samples.map((sample) => [sample.id, sample]));
+  if ('labelSets' in part) {
+    const rows = classDetails(part, names).perClass!;
+    const answers = labelledAnswers(part as LabelSetPredictions, byId, names);
+    return { groups: { named: 'labels', rows }, answers };
+  }
+  if ('scores' in part) {
+    const scores = part as ScorePredictions;
+    const correlation = part.result.metrics.pearson!;
+    const scatter = { expected: scores.expected, predicted: scores.scores, correlation };
+    return { scatter, answers: scoredAnswers(scores, byId) };
+  }
+  if ('tags' in part) {
+    const { perClass: rows = [] } = classDetails(part, names);
+    const groups = rows.length > 0 ? { groups: { named: 'types of entities', rows } } : {};
+    if (dataset?.kind !== 'tags') return groups;
     const answers = taggedAnswers(part as TagPredictions, samples as TaggedWords[], names);
-    return { answers };
+    return { ...groups, answers };
+  }
+  if ('worst' in part) {
+    const { worst } = part as WordPredictions;
+    const bare = { expected: '', answer: '' };
+    return { answers: worst.map(({ text, ...one }) => ({ ...one, ...bare, asked: text })) };
   }
   if ('answers' in part) {
     return { answers: (part.answers as readonly ReportAnswer[]).slice(0, SHOWN) };

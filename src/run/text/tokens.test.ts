@@ -25,7 +25,7 @@ test('token-classification: names are found in sentences that were never seen', 
   const file = join(data, 'test.conll');
   const [first] = (await predictRun(at('tags'), [file])).predictions;
   expect(first).toMatchObject({
-    file: `${file}, text 1`,
+    file: `${file}:1-5`,
     text: expect.stringMatching(/^the .* today$/),
   });
   expect(first!.entities).toHaveLength(2);

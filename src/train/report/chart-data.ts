@@ -1,6 +1,6 @@
 /** From the lines of a log to what charts draw. */
 import type { LogRecord } from '../metrics-log.js';
-import { labelOf } from './format.js';
+import { type Naming, namingOf } from './format.js';
 
 /** One line of a chart; the three lists have the same length, in the order of the steps. */
 export interface ChartSeries {
@@ -82,7 +82,11 @@ function joinLogLoss(charts: Map<string, Map<string, Point[]>>): void {
  * One chart a value: those of `first` lead, the learning rate comes last, the others between in the
  * order in which they were logged.
  */
-export function chartsOf(log: readonly LogRecord[], first: readonly string[] = []): Chart[] {
+export function chartsOf(
+  log: readonly LogRecord[],
+  first: readonly string[] = [],
+  labelOf: Naming = namingOf('', []),
+): Chart[] {
   const charts = new Map<string, Map<string, Point[]>>();
   for (const { step, epoch, split, values } of log) {
     for (const [name, value] of Object.entries(values)) {

@@ -8,10 +8,16 @@ const LABELS: Readonly<Record<string, string>> = {
   accuracy: 'Accuracy',
   top5: 'Top-5 accuracy',
   balancedAccuracy: 'Balanced accuracy',
-  precision: 'Precision (macro)',
-  recall: 'Recall (macro)',
-  f1: 'F1 (macro)',
+  precision: 'Precision',
+  recall: 'Recall',
+  f1: 'F1',
+  macroF1: 'F1 (macro)',
   f1Weighted: 'F1 (weighted)',
+  exactMatch: 'Exact match',
+  pearson: "Pearson's correlation",
+  spearman: "Spearman's correlation",
+  mse: 'Mean squared error',
+  perplexity: 'Perplexity',
   auroc: 'AUROC',
   averagePrecision: 'Average precision',
   matthews: 'Matthews correlation',
@@ -22,9 +28,35 @@ const LABELS: Readonly<Record<string, string>> = {
   lr: 'Learning rate',
 };
 
-/** The name of a metric for people. */
-export function labelOf(name: string): string {
-  return Object.hasOwn(LABELS, name) ? LABELS[name]! : name;
+/** Metrics that are a mean, or a count over all, of something. */
+const AVERAGED: ReadonlySet<string> = new Set(['precision', 'recall', 'f1']);
+
+/**
+ * What `precision`, `recall` and `f1` of a task are over: `macro` is the mean of the classes, `micro` all decisions
+ * together; undefined for other metrics, and where nothing is averaged.
+ * @param names of all metrics of the result
+ */
+export function averageOf(
+  name: string,
+  task: string,
+  names: readonly string[],
+): string | undefined {
+  if (!AVERAGED.has(name)) return undefined;
+  if (task === 'token-classification') return 'entities, micro';
+  if (task === 'question-answering') return 'words of the answers';
+  return names.includes('macroF1') ? 'micro' : 'macro';
+}
+
+/** Names metrics of a result for people. */
+export type Naming = (name: string) => string;
+
+/** How the metrics of a task are named. @param names of all metrics of the result */
+export function namingOf(task: string, names: readonly string[]): Naming {
+  return (name) => {
+    const label = Object.hasOwn(LABELS, name) ? LABELS[name]! : name;
+    const average = averageOf(name, task, names);
+    return average === undefined ? label : `${label} (${average})`;
+  };
 }
 
 /** Where a number may be missing: data kept as JSON has null for NaN. */

@@ -9,9 +9,9 @@ import {
   bytes,
   count,
   duration,
-  labelOf,
   metric,
   moment,
+  namingOf,
   percent,
   plural,
   signed,
@@ -84,11 +84,16 @@ test('numbers for people', () => {
   ]);
   expect(moment('2026-03-01T14:05:09Z')).toBe('2026-03-01 14:05 UTC');
   expect(moment('<b>')).toBe('<b>');
-  expect([labelOf('f1'), labelOf('constructor'), labelOf('wer')]).toEqual([
+  const labelOf = namingOf('text-classification', ['f1', 'wer']);
+  expect(['f1', 'constructor', 'wer'].map(labelOf)).toEqual(['F1 (macro)', 'constructor', 'wer']);
+  const several = namingOf('text-classification', ['f1', 'macroF1']);
+  expect(['f1', 'recall', 'macroF1'].map(several)).toEqual([
+    'F1 (micro)',
+    'Recall (micro)',
     'F1 (macro)',
-    'constructor',
-    'wer',
   ]);
+  expect(namingOf('token-classification', ['f1'])('precision')).toBe('Precision (entities, micro)');
+  expect(namingOf('question-answering', ['f1'])('f1')).toBe('F1 (words of the answers)');
 });
 
 describe('charts', () => {

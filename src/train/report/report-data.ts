@@ -22,6 +22,15 @@ export interface ReportData {
   /** Step and epoch of the model that was kept. */
   readonly best?: { readonly step: number; readonly epoch: number };
   readonly classes?: ReportClasses;
+  /** Results by label, where a sample may have several, or by type of entity. */
+  readonly groups?: ReportGroups;
+  /** Of a number: what was predicted beside what is right, in the order of the samples. */
+  readonly scatter?: {
+    readonly expected: readonly number[];
+    readonly predicted: readonly number[];
+    /** Pearson's. */
+    readonly correlation: number;
+  };
   readonly calibration?: {
     readonly bins: readonly ReliabilityBin[];
     /** Expected calibration error, 0 to 1. */
@@ -99,6 +108,15 @@ export interface ReportClasses {
   readonly scores: readonly ClassScores[];
 }
 
+/** Results by groups that may overlap. */
+export interface ReportGroups {
+  /** What they are, in the plural: labels, types of entities. */
+  readonly named: string;
+  readonly rows: readonly (Pick<ClassScores, 'precision' | 'recall' | 'f1' | 'support'> & {
+    readonly label: string;
+  })[];
+}
+
 /** A sample and what was made of it. */
 export interface ReportSample {
   /** Path of the sample within the data. */
@@ -119,6 +137,8 @@ export interface ReportSample {
 
 /** What was asked, what would have been right, and what was answered; in words. */
 export interface ReportAnswer {
+  /** What it cost the model; where answers have one, they come worst first. */
+  readonly loss?: number;
   readonly id: string;
   readonly asked: string;
   readonly expected: string;

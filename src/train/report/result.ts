@@ -1,6 +1,6 @@
 /** The top of a report: title, results, and whether the base helped. */
 import { transferGain } from '../../metrics/index.js';
-import { labelOf, metric, moment, percent, plural, signed } from './format.js';
+import { metric, moment, type Naming, namingOf, percent, plural, signed } from './format.js';
 import { type Html, html } from './html.js';
 import type { ReportComparison, ReportData, ReportMetric } from './report-data.js';
 
@@ -22,6 +22,10 @@ function range({ interval }: ReportMetric): string | null {
 /** The results, the first one large. */
 export function results({ metrics, split, run, comparison }: ReportData): Html {
   const [main, ...others] = metrics;
+  const labelOf = namingOf(
+    run.task,
+    metrics.map((m) => m.name),
+  );
   const samples = run.data.counts[split];
   const level = metrics.find((m) => m.interval)?.interval?.level;
   return html`<section id="result">
@@ -48,7 +52,7 @@ export function results({ metrics, split, run, comparison }: ReportData): Html {
       level !== undefined &&
       html`<p class="soft small" style="margin-top:1.4rem">Ranges are ${percent(level).replace('.0', '')} intervals over samples (bootstrap); they do not speak of the noise between seeds.</p>`
     }
-    ${comparison && comparable(comparison) && comparisonCard(comparison)}
+    ${comparison && comparable(comparison) && comparisonCard(comparison, labelOf)}
   </section>`;
 }
 
@@ -95,7 +99,7 @@ function mean(values: readonly number[]): number {
 }
 
 /** With the base and from scratch, a dot a seed. */
-function comparisonCard(c: ReportComparison): Html {
+function comparisonCard(c: ReportComparison, labelOf: Naming): Html {
   const { verdict: kind, head, text } = verdict(c);
   const all = [...c.transfer, ...c.scratch];
   const [least, most] = [Math.min(...all), Math.max(...all)];

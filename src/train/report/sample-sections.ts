@@ -3,7 +3,7 @@ import { metric, percent, plural } from './format.js';
 import { isPicture } from './heat-map.js';
 import { type Html, html } from './html.js';
 import type { ReportAnswer, ReportAttention, ReportSample } from './report-data.js';
-import { className } from './tables.js';
+import { className, numberCell } from './tables.js';
 
 function caption(names: readonly string[], s: ReportSample): Html {
   const predicted = className(names, s.predicted);
@@ -27,13 +27,18 @@ function excerpt(text: string): string {
   return text.length > EXCERPT ? `${text.slice(0, EXCERPT)} …` : text;
 }
 
-/** Answers in words beside those that would be right. */
+/** Answers in words beside those that would be right; texts that have neither, by what they cost. */
 export function answerSection(answers: readonly ReportAnswer[]): Html {
-  return html`<section id="answers"><h2>Answers</h2>
-    <p>Some of what the model made of the data, beside what the data says.</p>
-    <table><thead><tr><th>asked</th><th>expected</th><th>answer</th></tr></thead><tbody>${answers.map(
+  const costly = answers.some((a) => a.loss !== undefined);
+  const bare = answers.every((a) => a.expected === '' && a.answer === '');
+  const said = costly
+    ? `The ${plural(answers.length, 'sample')} that cost the model most, worst first. Wrong labels and odd cases gather here.`
+    : 'Some of what the model made of the data, beside what the data says.';
+  return html`<section id="answers"><h2>${bare ? 'Highest losses' : costly ? 'Worst answers' : 'Answers'}</h2>
+    <p>${said}</p>
+    <table><thead><tr><th>${bare ? 'text' : 'asked'}</th>${!bare && html`<th>expected</th><th>answer</th>`}${costly && html`<th class="number">loss</th>`}</tr></thead><tbody>${answers.map(
       (a) =>
-        html`<tr><td class="name" title="${a.id}">${excerpt(a.asked)}</td><td class="name">${excerpt(a.expected)}</td><td class="name">${excerpt(a.answer)}</td></tr>`,
+        html`<tr><td class="name" title="${a.id}">${excerpt(a.asked)}</td>${!bare && html`<td class="name">${excerpt(a.expected)}</td><td class="name">${excerpt(a.answer)}</td>`}${costly && numberCell(a.loss ?? 0, metric(a.loss))}</tr>`,
     )}</tbody></table></section>`;
 }
 

@@ -6,9 +6,9 @@ import { dirname, join } from 'node:path';
 import { writeWhole } from '../../io/index.node.js';
 import { calibrationSection } from './calibration-section.js';
 import { type Chart, chartsOf, phasesOf } from './chart-data.js';
-import { classSection } from './class-section.js';
+import { classSection, groupSection } from './class-section.js';
 import { confusionSection } from './confusion-section.js';
-import { plural } from './format.js';
+import { namingOf, plural } from './format.js';
 import { overlay } from './heat-map.js';
 import { Html, html, jsonBlock } from './html.js';
 import { type ChartData, drawCharts } from './page-charts.js';
@@ -17,6 +17,7 @@ import type { ReportData } from './report-data.js';
 import { heading, results } from './result.js';
 import { dataSection, runSection } from './run-section.js';
 import { answerSection, attentionSection, topLossSection } from './sample-sections.js';
+import { scatterSection } from './scatter-section.js';
 import { STYLE } from './style.js';
 
 /** uPlot as a page takes it, with the licence that asks to be kept with it. */
@@ -67,7 +68,11 @@ export async function renderReport(data: ReportData): Promise<string> {
   const names = classes?.names ?? [];
   const overlays = await Promise.all(attention.map(overlay));
   const main = metrics[0]?.name;
-  const charts = chartsOf(log, ['loss', ...(main ? [main] : [])]);
+  const naming = namingOf(
+    data.run.task,
+    metrics.map((m) => m.name),
+  );
+  const charts = chartsOf(log, ['loss', ...(main ? [main] : [])], naming);
   const parts: (readonly [id: string, title: string, body: Html])[] = [
     ['result', 'Result', results(data)],
   ];
@@ -75,6 +80,10 @@ export async function renderReport(data: ReportData): Promise<string> {
   if (classes) {
     parts.push(['confusion', 'Confusions', confusionSection(classes)]);
     parts.push(['classes', 'Classes', classSection(classes)]);
+  }
+  if (data.groups) parts.push(['groups', 'Details', groupSection(data.groups)]);
+  if (data.scatter && data.scatter.expected.length > 0) {
+    parts.push(['scatter', 'Numbers', scatterSection(data.scatter)]);
   }
   if (calibration) parts.push(['calibration', 'Probabilities', calibrationSection(calibration)]);
   if (topLosses.length > 0) parts.push(['losses', 'Losses', topLossSection(names, topLosses)]);
