@@ -26,6 +26,8 @@ const RESOURCE_CODES = new Set([
   'ENFILE',
 ]);
 const USAGE_CODES = new Set(['device-unknown', 'device-missing', 'provider-missing', 'exists']);
+/** Of a base whose tokenizer is missing or another's: bad weights, as its other files would be. */
+const DATA_CODES = new Set(['tokenizer-missing', 'tokenizer-mismatch']);
 const DATA_NAMES = new Set([
   'DataError',
   'WeightsError',
@@ -60,6 +62,7 @@ export function exitCodeOf(error: unknown): number {
   if (RESOURCE_CODES.has(code) || isOutOfMemory(error)) return EXIT.resources;
   if (isFileFault(error)) return EXIT.data;
   if (!(error instanceof GraftError)) return EXIT.fault;
+  if (DATA_CODES.has(code)) return EXIT.data;
   if (error.name === 'ConfigError' || USAGE_CODES.has(code)) return EXIT.usage;
   if (DATA_NAMES.has(error.name) || code === 'non-finite') return EXIT.data;
   return EXIT.fault;
@@ -77,7 +80,10 @@ function nameOf(error: unknown, exit: number): string {
 /** The option that an error is about, as it is typed: `weightDecay` is `--weight-decay`. */
 function withOption(message: string, error: unknown): string {
   if (!(error instanceof GraftError) || error.name !== 'ConfigError') return message;
-  const name = Object.keys(error.data).find((key) => message.startsWith(`${key} must be `));
+  // Messages begin with the name that the library has for it: `maxLength 1000 is more than ...`.
+  const name = Object.keys(error.data).find(
+    (key) => /^[ :]/.test(message.slice(key.length)) && message.startsWith(key),
+  );
   if (name === undefined) return message;
   const option = name.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`);
   return `--${option}${message.slice(name.length)}`;

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { DataError, EngineError, GraftError, HubError, IoError } from '../errors.js';
-import { exitCodeOf, Interrupted } from './outcome.js';
+import { ConfigError, DataError, EngineError, GraftError, HubError, IoError } from '../errors.js';
+import { exitCodeOf, fail, Interrupted } from './outcome.js';
 import { main } from './program.js';
 
 let told = { stdout: '', stderr: '' };
@@ -46,7 +46,9 @@ describe('a choice that cannot be is refused by the name of its option, before a
     [['--augment', 'lots'], /--augment must be one of none, light, default, strong; got 'lots'\./],
     [['--optimizer', 'adam'], /--optimizer must be one of adamw, .*; got 'adam'\./],
     [['--class-weights', 'some'], /--class-weights must be one of none, balanced; got 'some'\./],
-    [['--method', 'finetune'], /There is no method 'finetune'\. Did you mean fine-tune\?/],
+    [['--method', 'finetune'], /There is no method 'finetune'\. Did you mean 'fine-tune'\?/],
+    [['--method', 'lora'], /There is no method 'lora'\. There are: feature-extraction, /],
+    [['--task', 'text-classification', '--size', '64'], /--size is for pictures, and /],
     [['--device', 'tpu'], /option '--device <name>' argument 'tpu' is invalid\./],
     [['--epoch', '3'], /unknown option '--epoch'\n\(Did you mean --epochs\?\)/],
   ])('%j', async (flags, words) => {
@@ -68,6 +70,22 @@ describe('a choice that cannot be is refused by the name of its option, before a
   });
 });
 
+test('a choice is named as it is typed wherever a message begins with it', () => {
+  const said = (message: string, data: object) => {
+    fail(new ConfigError(message, { ...data }), true);
+    return (JSON.parse(told.stdout.split('\n').at(-2)!) as { error: { message: string } }).error
+      .message;
+  };
+  expect(said('maxLength 1000 is more than 512.', { maxLength: 1000 })).toMatch(
+    /^--max-length 1000/,
+  );
+  expect(said('reinitLayers: the base has 2.', { reinitLayers: 3 })).toMatch(
+    /^--reinit-layers: the/,
+  );
+  expect(said('patience counts passes.', { patience: 1 })).toMatch(/^--patience counts/);
+  expect(said('maxLengths are no choice.', { maxLength: 1 })).toMatch(/^maxLengths/);
+});
+
 describe('exit codes', () => {
   const system = (code: string, more: object = {}) =>
     Object.assign(new Error(`${code}: said by the system`), { code, ...more });
@@ -75,6 +93,9 @@ describe('exit codes', () => {
   test.each<[number, unknown]>([
     [130, new Interrupted('saved')],
     [3, new DataError('one class')],
+    [3, new ConfigError('no tokenizer', {}, 'tokenizer-missing')],
+    [3, new ConfigError('of another model', {}, 'tokenizer-mismatch')],
+    [2, new ConfigError('no such choice')],
     [3, new HubError('hub-offline', 'not in the cache')],
     [3, new EngineError('non-finite', 'the loss became NaN')],
     [2, new EngineError('device-missing', 'no CUDA')],

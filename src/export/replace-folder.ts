@@ -1,8 +1,9 @@
 /** Folders that are never seen half-written (Node). */
 import { randomUUID } from 'node:crypto';
-import { lstat, mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { lstat, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import { IoError } from '../errors.js';
+import { makeFolder } from '../io/index.node.js';
 
 /** When {@link replaceFolder} may take away what is there. */
 export interface ReplaceOptions {
@@ -75,7 +76,7 @@ export async function replaceFolder(
   const beside = (kind: string) =>
     `${dirname(target)}/.${basename(target)}.${randomUUID()}.${kind}`;
   const fresh = beside('tmp');
-  await mkdir(fresh, { recursive: true });
+  await makeFolder(resolve(fresh));
   try {
     await fill(fresh);
     if (exists && !options.force) await checkExtra(target, fresh);

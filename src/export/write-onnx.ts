@@ -1,9 +1,8 @@
 /** Exported ONNX models on disk (Node). */
 
-import { mkdir } from 'node:fs/promises';
-import { dirname, extname } from 'node:path';
+import { dirname, extname, resolve } from 'node:path';
 import type { Engine } from '../engine/index.js';
-import { writeOnnxFile, writeWhole } from '../io/index.node.js';
+import { makeFolder, writeOnnxFile, writeWhole } from '../io/index.node.js';
 import type { EncodedModel } from '../onnx/index.js';
 import { preprocessSteps } from './model-card.js';
 import {
@@ -51,7 +50,7 @@ export async function exportOnnxFile(
   options: OnnxExportOptions = {},
 ): Promise<string[]> {
   const model = await exportOnnx(engine, source, options);
-  await mkdir(dirname(path), { recursive: true });
+  await makeFolder(resolve(dirname(path)));
   const { files } = await writeOnnx(path, model);
   const description = `${path.slice(0, path.length - extname(path).length)}.json`;
   const types = (values: EncodedModel['inputs']) =>

@@ -1,9 +1,9 @@
 /** Text models as ONNX files on disk (Node). */
 import { mkdir } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import type { Tokenizer } from '../data/index.js';
 import type { Engine } from '../engine/index.js';
-import { writeWhole } from '../io/index.node.js';
+import { makeFolder, writeWhole } from '../io/index.node.js';
 import { TEXT_INPUTS } from '../models/index.js';
 import type { ModelValue } from '../onnx/index.js';
 import {
@@ -95,7 +95,7 @@ export async function exportTextOnnxFiles(
 ): Promise<string[]> {
   const maxTokens = textLimit(source);
   const models = await exportTextOnnx(engine, source, { ...options, maxTokens });
-  await mkdir(folder, { recursive: true });
+  await makeFolder(resolve(folder));
   const paths: string[] = [];
   const { config, head, headName } = source;
   const write = async ({ file, model }: TextOnnxFile) => {

@@ -2,7 +2,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import { ConfigError, HubError } from '../errors.js';
-import { nearest } from '../util/index.js';
+import { didYouMean } from '../util/index.js';
 import { cachedRepos, isRepo } from './hub-cache.js';
 import { downloadSnapshot, type SnapshotOptions } from './hub-download.js';
 import { type HubFileChoice, modelFiles } from './hub-file.js';
@@ -40,10 +40,6 @@ async function localBase(base: string): Promise<ResolvedBase | null> {
       'holds them and their config.json.',
     { base },
   );
-}
-
-function didYouMean(name: string, known: readonly string[]): string {
-  return known.length > 0 ? ` Did you mean '${nearest(name, known)}'?` : '';
 }
 
 async function missingPath(base: string): Promise<ConfigError> {

@@ -3,6 +3,7 @@ export { type CheckpointFolder, openCheckpointFolder } from './checkpoint-folder
 export { type BaseOptions, type ResolvedBase, resolveBase } from './hub-base.js';
 export { downloadSnapshot, type HubProgress, type SnapshotOptions } from './hub-download.js';
 export { openKeras } from './keras.js';
+export { makeFolder } from './make-folder.js';
 export * from './onnx-file.js';
 export { openWeights } from './open-weights.js';
 export {

@@ -1,6 +1,6 @@
 /** Transfer methods, by name. */
 import { ConfigError } from '../errors.js';
-import { nearest } from '../util/index.js';
+import { didYouMean } from '../util/index.js';
 import type { MethodDefinition } from './define-method.js';
 import featureExtraction from './inductive/feature-extraction.js';
 import fineTune from './inductive/fine-tune.js';
@@ -24,14 +24,14 @@ export function listMethods(): readonly MethodDefinition[] {
 
 /**
  * A method by name.
- * @throws ConfigError naming the nearest ones
+ * @throws ConfigError naming a near one and all
  */
 export function findMethod(name: string): MethodDefinition {
   const found = methods.find((m) => m.name === name);
   if (found) return found;
   const names = methods.map((m) => m.name);
   throw new ConfigError(
-    `There is no method '${name}'. Did you mean ${nearest(name, names)}? There are: ${names.join(', ')}.`,
+    `There is no method '${name}'.${didYouMean(name, names)} There are: ${names.join(', ')}.`,
     { method: name, methods: names },
   );
 }

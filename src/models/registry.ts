@@ -1,6 +1,6 @@
 /** Architectures by name, loaded when they are asked for. */
 import { ConfigError } from '../errors.js';
-import { nearest } from '../util/index.js';
+import { didYouMean } from '../util/index.js';
 import type { ImageConfig, ModelDefinition, Variant } from './define-model.js';
 import { ARCHITECTURES } from './registry.gen.js';
 
@@ -18,7 +18,7 @@ export async function loadDefinition(modelType: string): Promise<ModelDefinition
   const known = modelTypes();
   if (!Object.hasOwn(ARCHITECTURES, modelType)) {
     throw new ConfigError(
-      `There is no architecture '${modelType}'. Did you mean '${nearest(modelType, known)}'? Known are ${known.join(', ')}.`,
+      `There is no architecture '${modelType}'.${didYouMean(modelType, known)} Known are ${known.join(', ')}.`,
       { modelType, known },
       'unknown-architecture',
     );
@@ -55,7 +55,7 @@ export async function findVariant(name: string): Promise<FoundVariant> {
   if (found) return found;
   const names = variants.map((v) => v.name);
   throw new ConfigError(
-    `There is no published configuration '${name}'. Did you mean '${nearest(bare, names)}'? Known are ${names.join(', ')}.`,
+    `There is no published configuration '${name}'.${didYouMean(bare, names)} Known are ${names.join(', ')}.`,
     { name, known: names },
     'unknown-variant',
   );

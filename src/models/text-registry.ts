@@ -1,6 +1,6 @@
 /** Text architectures by name, loaded when they are asked for. */
 import { ConfigError } from '../errors.js';
-import { nearest } from '../util/index.js';
+import { didYouMean } from '../util/index.js';
 import type { TextModelDefinition } from './define-text-model.js';
 import { TEXT_ARCHITECTURES } from './registry.gen.js';
 
@@ -23,7 +23,7 @@ export async function loadTextDefinition(modelType: string): Promise<TextModelDe
   const known = textModelTypes();
   if (!isTextModelType(modelType)) {
     throw new ConfigError(
-      `There is no text architecture '${modelType}'. Did you mean '${nearest(modelType, known)}'? Known are ${known.join(', ')}.`,
+      `There is no text architecture '${modelType}'.${didYouMean(modelType, known)} Known are ${known.join(', ')}.`,
       { modelType, known },
       'unknown-architecture',
     );

@@ -1,5 +1,6 @@
 /** A whole run: data and base in, adapted model, scores and report out. */
 import type { Engine } from '../engine/index.js';
+import { ConfigError, EngineError } from '../errors.js';
 import { explainFullDisk } from '../train/index.node.js';
 import { packageVersion } from './base.js';
 import { checkSameData } from './data-record.js';
@@ -87,6 +88,13 @@ async function goOn(folder: RunFolder, options: FitOptions, started: number): Pr
   const choices = resumed(seen, options);
   checkChoices(choices, options.checkpointEvery);
   if (seen.status === 'done') return finished(folder, seen);
+  if (seen.status === 'failed') {
+    throw new ConfigError(
+      `${folder.path} has failed: its loss was no number any more, and would be none again. Begin a new run with another --out and a lower --lr.`,
+      { run: folder.path },
+      'run-failed',
+    );
+  }
   return withRunLock(folder.path, async () => {
     const record = await folder.read();
     if (record.status === 'done') return finished(folder, record);
@@ -175,8 +183,15 @@ async function execute(
     await keep({ status: 'done' });
   } catch (error) {
     // It runs no more. The disk may be full, and what went wrong first is what is to be told.
-    await keep({ status: 'interrupted' }).catch(() => {});
-    throw error;
+    const failed = error instanceof EngineError && error.code === 'non-finite';
+    await keep({ status: failed ? 'failed' : 'interrupted' }).catch(() => {});
+    if (!failed) throw error;
+    throw new EngineError(
+      error.code,
+      `${error.message} This run cannot go on; begin a new one with another --out. ${folder.path} keeps its curves.`,
+      error.data,
+      { cause: error },
+    );
   }
   return finished(folder, record);
 }

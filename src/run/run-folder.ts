@@ -43,7 +43,8 @@ export interface RunRecord {
   readonly format: number;
   readonly graft: string;
   readonly created: string;
-  readonly status: 'running' | 'interrupted' | 'done';
+  /** `failed`: it would fail again in the same place, since a run repeats itself to the bit. */
+  readonly status: 'running' | 'interrupted' | 'failed' | 'done';
   readonly choices: FitChoices;
   /** Whether the task was named, not recognised: what is read in pieces depends on it. True in older records. */
   readonly taskNamed?: boolean;
@@ -156,11 +157,13 @@ export class RunFolder {
     // A run that was killed before it had written anything leaves no more than these.
     if (there.every((name) => name === LOCK || LEFT_OVER.test(name))) return;
     const run = there.includes('run.json');
-    throw new ConfigError(
-      `${this.path} ${run ? 'holds a run already. Go on with it by --resume, or choose another folder with --out.' : 'is not empty. Choose another folder with --out.'}`,
-      { path: this.path },
-      'out-exists',
-    );
+    const failed = run && (await this.read().catch(() => null))?.status === 'failed';
+    const what = failed
+      ? 'holds a run that failed. Choose another folder with --out, or remove it.'
+      : run
+        ? 'holds a run already. Go on with it by --resume, or choose another folder with --out.'
+        : 'is not empty. Choose another folder with --out.';
+    throw new ConfigError(`${this.path} ${what}`, { path: this.path }, 'out-exists');
   }
 
   /** Removes what a killed process had begun to write. */

@@ -1,10 +1,11 @@
 /** One process a run: a file in the run's folder names the one that writes it. */
 import { randomUUID } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { link, mkdir, readFile, rename, rm } from 'node:fs/promises';
+import { link, readFile, rename, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { ConfigError, IoError } from '../errors.js';
+import { makeFolder } from '../io/index.node.js';
 
 /** Name of the file. */
 export const LOCK = 'run.lock';
@@ -105,11 +106,12 @@ async function take(path: string): Promise<void> {
 export async function withRunLock<T>(folder: string, work: () => Promise<T>): Promise<T> {
   const path = join(folder, LOCK);
   try {
-    await mkdir(folder, { recursive: true });
+    await makeFolder(resolve(folder));
     await take(path);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    const refused = ['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST', 'ENAMETOOLONG'];
+    // Where a folder takes no new ones, as in /proc, the system says that there is none.
+    const refused = ['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST', 'ENAMETOOLONG', 'ENOENT'];
     if (!refused.includes(code ?? '')) throw error;
     throw new IoError(
       'out',

@@ -28,7 +28,12 @@ export type RunEvent =
       readonly total: number;
     }
   /** Pictures looked at, or bytes of text, while the data is read. */
-  | { readonly type: 'data'; readonly done: number; readonly total: number };
+  | {
+      readonly type: 'data';
+      readonly done: number;
+      readonly total: number;
+      readonly of?: 'files' | 'bytes';
+    };
 
 /** Listens to a run. */
 export type RunListener = (event: RunEvent) => void;

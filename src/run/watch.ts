@@ -18,12 +18,22 @@ export function watchRun(): { listener: RunListener; close: () => void } {
   const listener: RunListener = (event) => {
     if (event.type === 'note') line.note(event.text);
     else if (event.type === 'data') {
-      line.update({ ...idle, step: event.done, steps: event.total, values: {}, phase: 'reading' });
+      const { done, total, of = 'files' } = event;
+      line.update({ ...idle, of, step: done, steps: total, values: {}, phase: 'reading' });
     } else if (event.type === 'download') {
       const phase = `downloading ${event.file}`;
-      line.update({ ...idle, step: event.bytes, steps: event.total, values: {}, phase });
+      const { bytes, total } = event;
+      line.update({ ...idle, of: 'bytes', step: bytes, steps: total, values: {}, phase });
     } else if (event.type === 'features') {
-      line.update({ ...idle, step: event.done, steps: event.total, values: {}, phase: 'features' });
+      const { done, total } = event;
+      line.update({
+        ...idle,
+        of: 'batches',
+        step: done,
+        steps: total,
+        values: {},
+        phase: 'features',
+      });
     } else if (event.type === 'phase') {
       const part = `${event.trainable.toLocaleString('en')} of ${event.total.toLocaleString('en')}`;
       line.note(`phase ${event.phase}: ${plural(event.epochs, 'epoch')}, ${part} parameters move`);

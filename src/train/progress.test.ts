@@ -82,6 +82,20 @@ describe('elsewhere', () => {
   });
 });
 
+test('what is read or fetched is counted as what it is', () => {
+  const { written, progress } = setUp({ isTTY: true });
+  const read = { ...at(1, {}), epochs: 1, phase: 'reading' };
+  progress.update({ ...read, of: 'bytes', step: 1426, steps: 1426 });
+  progress.update({ ...read, of: 'bytes', step: 3 * 2 ** 20, steps: 3 * 2 ** 20 });
+  progress.update({ ...read, of: 'files', step: 7, steps: 7 });
+  expect(written.map((line) => line.replace(/^.*·*█*\s\s(?=\d)/, ''))).toEqual([
+    expect.stringMatching(/1426\/1426 bytes {2}reading/),
+    expect.stringMatching(/3\.0\/3\.0 MiB {2}reading/),
+    expect.stringMatching(/7\/7 files {2}reading/),
+  ]);
+  expect(written.join()).not.toMatch(/step|epoch/);
+});
+
 test('time left goes by the median step: an evaluation in between does not count', () => {
   const { clock, progress } = setUp({ isTTY: false });
   expect(progress.remaining()).toBeUndefined();

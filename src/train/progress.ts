@@ -11,6 +11,8 @@ export interface ProgressState {
   /** Steps done over the whole run, and steps there will be. */
   readonly step: number;
   readonly steps: number;
+  /** What steps are where they are none of training; shown in the place of epoch and step. */
+  readonly of?: 'files' | 'bytes' | 'batches' | undefined;
   /** Part of the method that is running, such as `head`. */
   readonly phase?: string;
   /** Shown in this order, such as `loss` and `accuracy`. */
@@ -66,6 +68,16 @@ function bar(part: number): string {
   const full = '█'.repeat(Math.floor(eighths / 8));
   const tip = eighths % 8 ? (['', '▏', '▎', '▍', '▌', '▋', '▊', '▉'][eighths % 8] ?? '') : '';
   return (full + tip).padEnd(BAR_WIDTH, '·');
+}
+
+const MIB = 1024 * 1024;
+
+/** How far it is. */
+function counted({ of, epoch, epochs, step, steps }: ProgressState): string[] {
+  if (of === undefined) return [`epoch ${epoch}/${epochs}`, `step ${step}/${steps}`];
+  if (of !== 'bytes') return [`${step}/${steps} ${of}`];
+  const mib = (n: number) => (n / MIB).toFixed(1);
+  return steps < MIB ? [`${step}/${steps} bytes`] : [`${mib(step)}/${mib(steps)} MiB`];
 }
 
 /** Shows the progress of one run. */
@@ -151,18 +163,12 @@ export class ProgressLine {
   }
 
   private line(): string {
-    const { epoch, epochs, step, steps, phase, values } = this.state!;
+    const { step, steps, phase, values } = this.state!;
     const left = this.remaining();
     const time = `${clockTime(this.now() - this.started)}${left === undefined ? '' : `, ${clockTime(left)} left`}`;
     const numbers = Object.entries(values).map(([name, v]) => `${name} ${short(v)}`);
     const share = steps > 0 ? step / steps : 1;
-    const parts = [
-      `epoch ${epoch}/${epochs}`,
-      `step ${step}/${steps}`,
-      ...(phase ? [phase] : []),
-      ...numbers,
-      time,
-    ];
+    const parts = [...counted(this.state!), ...(phase ? [phase] : []), ...numbers, time];
     const text = parts.map(printable).join('  ');
     if (!this.stream.isTTY) return `${String(Math.floor(share * 100)).padStart(3)} %  ${text}`;
     // A narrow terminal has the numbers rather than the bar.

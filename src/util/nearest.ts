@@ -27,3 +27,16 @@ export function nearest(name: string, names: readonly string[]): string {
   }
   return best;
 }
+
+/** Edits that a slip makes: two in a short name, a third of a long one. */
+const slips = (name: string): number => Math.max(2, Math.floor(name.length / 3));
+
+/** ` Did you mean 'x'?` where one of `names` is near enough to be meant, else nothing. */
+export function didYouMean(name: string, names: readonly string[]): string {
+  if (names.length === 0) return '';
+  const best = nearest(name, names);
+  // A base may be asked for without its organization.
+  const forms = [best, best.slice(best.lastIndexOf('/') + 1)].map((form) => form.toLowerCase());
+  const edits = Math.min(...forms.map((form) => distance(name.toLowerCase(), form)));
+  return edits <= slips(name) && edits < best.length ? ` Did you mean '${best}'?` : '';
+}

@@ -49,6 +49,13 @@ export async function openTextFolder(path: string): Promise<TextBase> {
   const files = openCheckpointFolder(path);
   const raw = await files.json('config.json');
   if (typeof raw?.model_type !== 'string') {
+    if (!raw && (await files.json('run.json').catch(() => null))) {
+      throw new ConfigError(
+        `${path} is a run, and its model lies in ${path}/model. Give that: --base ${path}/model.`,
+        { path },
+        'unknown-architecture',
+      );
+    }
     throw new ConfigError(
       `${path} is no text model: ${raw ? 'its config.json has no model_type' : 'it has no config.json'}.`,
       { path },
@@ -57,7 +64,10 @@ export async function openTextFolder(path: string): Promise<TextBase> {
   }
   const definition = await loadTextDefinition(raw.model_type);
   const config = definition.parse(raw);
-  const tokenizer = await loadTokenizer(files);
+  const tokenizer = await loadTokenizer(files).catch((error: unknown) => {
+    if (!(error instanceof ConfigError)) throw error;
+    throw new ConfigError(`${path}: ${error.message}`, { ...error.data, path }, error.code);
+  });
   if (tokenizer.vocabularySize > config.vocabularySize) {
     throw new ConfigError(
       `${path}: the tokenizer has ${tokenizer.vocabularySize} tokens, the model rows for ${config.vocabularySize}. They are not of one model; put the right tokenizer beside it.`,

@@ -65,7 +65,7 @@ export async function openStreamedWorkload(
     { lead: language.lead, end: documentEnd(tokenizer) },
     (done, total) => {
       signal?.throwIfAborted();
-      listener({ type: 'data', done, total });
+      listener({ type: 'data', done, total, of: 'bytes' });
     },
   );
   const maxTokens = tokenLimit(base, choices.maxLength);

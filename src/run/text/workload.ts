@@ -63,7 +63,7 @@ export async function openTextWorkload(
     strict: asked.strict,
     progress: (done: number, total: number) => {
       signal?.throwIfAborted();
-      listener({ type: 'data', done, total });
+      listener({ type: 'data', done, total, of: 'bytes' });
     },
   });
   if (dataset.skipped.length > 0) say(leftOutText({ unit: 'texts', skipped: dataset.skipped }));
