@@ -13,7 +13,7 @@ const CHARACTER = /^(?:##)?.$/su;
 const KEPT_SCRIPTS = /^[\p{Script=Latin}\p{Script=Common}\p{Script=Inherited}\p{Script=Greek}]+$/u;
 
 /**
- * Keeps the special tokens, every character (so that any word can be spelt), the words of `texts`, and of the
+ * Keeps the special tokens, every character of the kept scripts (so that words in them can be spelt; a word in another is unknown), the words of `texts`, and of the
  * rest the first ones: BERT's vocabulary is sorted by how often its words occur.
  * @param json tokenizer.json of a WordPiece
  * @param size entries that are kept

@@ -12,6 +12,8 @@ import {
   writeTable,
 } from '../index.node.js';
 import { textsIn } from './asked.js';
+import { openTextBase } from './base.js';
+import { ReadTexts } from './read-texts.js';
 
 const { at, write, adapt } = toyTexts();
 const quick = () => ({ base: at('bert'), epochs: 1, maxLength: 16 });
@@ -123,6 +125,18 @@ describe('texts that were not wholly read are told of', () => {
     ]);
     expect(await predictRun(at('classes'), ['the film'])).not.toHaveProperty('notes');
   });
+});
+
+test('the embedded base spells Latin and Greek, and no other script, as its card says', async () => {
+  const base = await openTextBase('graft/minilm');
+  const shareOf = (text: string) => {
+    const read = new ReadTexts(base, { maxTokens: 64 });
+    read.add([{ ids: Int32Array.from(base.tokenizer.encode(text).ids), truncated: 0 }]);
+    return read.unknownShare;
+  };
+  expect(shareOf('Ein großartiger Film, très bien, ένα καλό βιβλίο 12 %')).toBe(0);
+  for (const text of ['отличный фильм', '很好的电影', 'סרט נהדר', 'すばらしい'])
+    expect(shareOf(text)).toBe(1);
 });
 
 describe('what means nothing to a model is refused', () => {
