@@ -227,9 +227,9 @@ export async function predictRun(
   const { isTextRun } = await import('./text/open-run.js');
   if (await isTextRun(run))
     return (await import('./text/predict.js')).predictTexts(run, inputs, options);
-  checkAskedChoices('image-classification', options);
   const engine = await openEngine(options);
   const loaded = await loadRunModel(engine, run);
+  checkAskedChoices('image-classification', options);
   const files = new Set<string>();
   for (const input of inputs) for (const file of await filesIn(input)) files.add(file);
   const samples = [...files].map((file): ImageSample => ({ id: file, file, label: 0 }));

@@ -3,6 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Engine } from '../engine/index.js';
+import { ConfigError } from '../errors.js';
 import { type HubProgress, openCheckpointFolder, resolveBase } from '../io/index.node.js';
 import {
   type ImageClassifier,
@@ -71,6 +72,17 @@ export async function licenseAt(folder: string): Promise<{ license?: string }> {
   return license === undefined ? {} : { license };
 }
 
+/** @throws ConfigError when a folder is a run, whose model lies in a folder of its own */
+export async function refuseRun(path: string): Promise<void> {
+  const names = await readdir(path).catch(() => [] as string[]);
+  if (!names.includes('run.json') || names.includes('config.json')) return;
+  throw new ConfigError(
+    `${path} is a run, and its model lies in ${join(path, 'model')}. Give that: --base ${join(path, 'model')}.`,
+    { path },
+    'unknown-architecture',
+  );
+}
+
 /**
  * Finds and loads a base as it is.
  * @throws ConfigError, WeightsError or HubError when there is none, or when it does not fit
@@ -86,6 +98,7 @@ export async function loadBase(
     ...(onProgress ? { onProgress } : {}),
   });
   if (kind === 'onnx') return { ...(await loadOnnxBase(engine, path, choices)), path };
+  await refuseRun(path);
   const loaded = await loadImageClassifier(openCheckpointFolder(path));
   return { ...loaded, path, ...(await licenseAt(path)) };
 }

@@ -18,7 +18,7 @@ import {
   type TextModelDefinition,
 } from '../../models/index.js';
 import { type Pooling, poolingOf, readPoolingModules } from '../../tasks/index.js';
-import { embeddedBases, licenseAt } from '../base.js';
+import { embeddedBases, licenseAt, refuseRun } from '../base.js';
 import { withAddedRows } from './added-tokens.js';
 
 /** A base as it was found, before a head is chosen. */
@@ -49,13 +49,7 @@ export async function openTextFolder(path: string): Promise<TextBase> {
   const files = openCheckpointFolder(path);
   const raw = await files.json('config.json');
   if (typeof raw?.model_type !== 'string') {
-    if (!raw && (await files.json('run.json').catch(() => null))) {
-      throw new ConfigError(
-        `${path} is a run, and its model lies in ${path}/model. Give that: --base ${path}/model.`,
-        { path },
-        'unknown-architecture',
-      );
-    }
+    await refuseRun(path);
     throw new ConfigError(
       `${path} is no text model: ${raw ? 'its config.json has no model_type' : 'it has no config.json'}.`,
       { path },

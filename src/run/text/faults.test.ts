@@ -2,7 +2,9 @@
 import { cpSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { testEngine } from '../../../test/support/engine.js';
 import { toyTexts } from '../../../test/support/toy-texts.js';
+import { loadBase } from '../index.node.js';
 
 const { at, adapt } = toyTexts();
 const made = () => ({ data: at('opinions'), base: at('bert'), epochs: 1, maxLength: 32 });
@@ -34,4 +36,9 @@ test('a base without a tokenizer is named', async () => {
 test('a place where no folder can be made is refused', async () => {
   const file = join(at('bert'), 'config.json', 'run');
   await expect(adapt({ ...made(), out: file })).rejects.toMatchObject({ code: 'out' });
+});
+
+test('a run on pictures as a base is told of in the same words', async () => {
+  const asked = loadBase(await testEngine(), at('first'));
+  await expect(asked).rejects.toThrow('is a run, and its model lies in');
 });

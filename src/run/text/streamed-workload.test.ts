@@ -143,3 +143,23 @@ test('what a tokenizer puts before a text stands before every document', async (
     await close();
   }
 });
+
+test('a script that the base does not know is told of', async () => {
+  const data = join(root, 'russian.txt');
+  writeFileSync(
+    data,
+    Array.from({ length: 40 }, (_, i) => `${words[i % 8]} отличный фильм`).join('\n'),
+  );
+  const said: string[] = [];
+  const { data: record } = await openStreamedWorkload(
+    { ...choices, data },
+    await openTextFolder(join(root, 'bert')),
+    {
+      engine: await testEngine(),
+      listener: (event) => event.type === 'note' && said.push(event.text),
+      signal: undefined,
+    },
+  );
+  expect(said).toEqual([expect.stringMatching(/^67 % of the tokens are unknown to the base/)]);
+  expect(record.notes).toEqual(said);
+});

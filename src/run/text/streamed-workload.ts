@@ -11,6 +11,7 @@ import { checkFits } from './check-choices.js';
 import { checkNetwork, networkOf } from './network.js';
 import { documentEnd, languageTask } from './plan.js';
 import { predictTextPart } from './predictions.js';
+import { ReadTexts } from './read-texts.js';
 import { saveTextModel } from './save-model.js';
 import { BlockStream, roomOf, sizedTexts, tokenizedTexts } from './token-stream.js';
 
@@ -50,6 +51,22 @@ function validBlocks(blocks: number, { valid }: FitChoices): number {
   return Math.min(MOST_VALID, Math.floor(blocks * (valid ?? VALID_SHARE)));
 }
 
+/** Tokens that are looked at for what the base does not know: what a script is shows at once. */
+const LOOKED_AT = 65_536;
+
+/** What there is to say of the first tokens of a file. */
+async function unknownNotes(path: string, base: TextBase, maxTokens: number): Promise<string[]> {
+  const file = await openTokenFile(path);
+  try {
+    const read = new ReadTexts(base, { maxTokens });
+    const ids = Int32Array.from(await file.read(0, Math.min(LOOKED_AT, file.tokens)));
+    read.add([{ ids, truncated: 0 }]);
+    return read.notes();
+  } finally {
+    await file.close();
+  }
+}
+
 /** @throws DataError when the file has less than two blocks */
 export async function openStreamedWorkload(
   asked: FitChoices,
@@ -80,6 +97,8 @@ export async function openStreamedWorkload(
       { code: 'no-data' },
     );
   }
+  const notes = await unknownNotes(texts.path, base, maxTokens);
+  for (const text of notes) listener({ type: 'note', text });
   const stream = (file: TokenFile, part: string, first: number, count: number) =>
     new BlockStream({
       ...layout,
@@ -110,6 +129,7 @@ export async function openStreamedWorkload(
       test: 0,
       split: `the last ${held} of ${blocks} blocks of ${maxTokens} tokens held out`,
       skipped: [],
+      ...(notes.length > 0 ? { notes } : {}),
       fingerprint: `${texts.fingerprint}:${maxTokens}:${held}`,
     },
     model: {
