@@ -13,18 +13,23 @@ export function classOrder(labels: Iterable<string>, listed: boolean): string[] 
   return numeric ? names.sort((a, b) => Number(a) - Number(b)) : names;
 }
 
+/** Where a name stands first, for messages: ` (a.csv:3)`. */
+export type FirstPlace = (name: string) => string;
+
+const nowhere: FirstPlace = () => '';
+
 /**
  * Refuses names that differ by case or by the way accents are written only.
  * @throws DataError `class-case`
  */
-export function checkSpelling(names: Iterable<string>): void {
+export function checkSpelling(names: Iterable<string>, where: FirstPlace = nowhere): void {
   const seen = new Map<string, string>();
   for (const name of new Set(names)) {
     const key = name.normalize('NFC').toLowerCase();
     const other = seen.get(key);
     if (other !== undefined) {
       throw new DataError(
-        `The classes "${other}" and "${name}" differ only in how they are written. Give them one name.`,
+        `The classes "${other}"${where(other)} and "${name}"${where(name)} differ only in how they are written. Give them one name.`,
         { classes: [other, name] },
         { code: 'class-case' },
       );
@@ -40,6 +45,7 @@ export function checkSpelling(names: Iterable<string>): void {
 export function checkParts(
   files: readonly Pick<LabelledFile, 'part' | 'label'>[],
   classes: readonly string[],
+  where: FirstPlace = nowhere,
 ): void {
   const known = new Set(classes);
   for (const part of ['valid', 'test'] as const) {
@@ -49,7 +55,7 @@ export function checkParts(
     );
     if (more.length === 0) continue;
     throw new DataError(
-      `The ${part} part has ${more.length > 1 ? 'classes' : 'the class'} ${more.join(', ')}, which the training part has not (it has ${classes.join(', ')}). Both need the same classes.`,
+      `The ${part} part has ${more.length > 1 ? 'classes' : 'the class'} ${more.map((name) => name + where(name)).join(', ')}, which the training part has not (it has ${classes.join(', ')}). Both need the same classes.`,
       { part, more, classes },
       { code: 'class-sets' },
     );

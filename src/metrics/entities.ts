@@ -5,9 +5,10 @@ import { ConfigError } from '../errors.js';
  * How tags are read:
  * - `lenient`: as CoNLL's `conlleval` and seqeval by default: IOB1, IOB2 and IOBES, and broken tags
  *   of them, for a piece that goes on without a beginning begins there;
- * - a scheme: seqeval's strict mode; what breaks the scheme is no entity.
+ * - a scheme: seqeval's strict mode; what breaks the scheme is no entity;
+ * - `plain`: each word is a piece of its own, called by its tag, such as parts of speech.
  */
-export type EntityScheme = 'lenient' | 'IOB2' | 'IOBES' | 'BILOU';
+export type EntityScheme = 'lenient' | 'IOB2' | 'IOBES' | 'BILOU' | 'plain';
 
 /** A piece of a sentence. */
 export interface Entity {
@@ -100,6 +101,7 @@ function strictEntities(tags: readonly string[], scheme: keyof typeof STRICT): E
  * @throws ConfigError for a tag that a strict scheme does not have
  */
 export function entitiesOf(tags: readonly string[], scheme: EntityScheme = 'lenient'): Entity[] {
+  if (scheme === 'plain') return tags.map((type, start) => ({ type, start, end: start + 1 }));
   return scheme === 'lenient' ? lenientEntities(tags) : strictEntities(tags, scheme);
 }
 

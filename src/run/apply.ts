@@ -178,6 +178,13 @@ export interface Prediction {
     readonly start: number;
     readonly end: number;
   }[];
+  /** The tag of each word, where tags mark no pieces (parts of speech); places as for `entities`. */
+  readonly tags?: readonly {
+    readonly tag: string;
+    readonly text: string;
+    readonly start: number;
+    readonly end: number;
+  }[];
   /** What was written. */
   readonly output?: string;
 }
@@ -271,11 +278,13 @@ function formatAnswer({
   embedding,
   nearest,
   entities,
+  tags,
   output,
 }: Prediction): string {
   if (output !== undefined) return output || '(no answer)';
   if (score !== undefined) return score.toFixed(3);
   if (entities) return entities.map((e) => `${e.type} ${e.text}`).join(', ') || 'nothing found';
+  if (tags) return tags.map((t) => `${t.tag} ${t.text}`).join(', ');
   if (nearest) return `nearest to ${nearest.text} (${nearest.score.toFixed(3)})`;
   if (embedding) return `embedding of ${embedding.length} numbers (--json shows them)`;
   const list = (answers ?? []).map((a) => `${a.label} ${(100 * a.probability).toFixed(1)} %`);

@@ -1,8 +1,9 @@
 /** Token classification: a tag for each word, such as those of named entities. */
-import { labelScheme, normalizeTags, type TaggedWords } from '../data/index.js';
+import { schemeOfLabels, type TaggedWords } from '../data/index.js';
 import { hostTensor } from '../graph/index.js';
-import { entityScores } from '../metrics/index.js';
+import { type EntityScheme, entityScores } from '../metrics/index.js';
 import { argmax, cast, crossEntropy, sum } from '../ops/index.js';
+import type { Metrics } from './define-task.js';
 import { maskOf, type TextItem, type TextRow, type TextTask, tokenInputs } from './text-task.js';
 
 /** The tags of a sentence, and where its words begin. */
@@ -38,9 +39,20 @@ export function tagsAt(
 }
 
 /**
+ * How the tags that a model gives are read: by the scheme of its labels; IOB1, IOB2 and IOBES as the
+ * scorers read them, broken ones too. What marks no entities is read word by word.
+ * @param labels names of the tags, in any order
+ */
+export function entityScheme(labels: readonly string[]): EntityScheme {
+  const scheme = schemeOfLabels(labels);
+  return scheme === 'plain' || scheme === 'BILOU' ? scheme : 'lenient';
+}
+
+/**
  * A tag for each word, learned and read at its first token, as the words are found by `word_ids` and
  * not by marks in the tokens. Scores are of whole entities, as seqeval has them: `f1`, `precision`, `recall`;
- * and `accuracy` of the words' tags.
+ * and `accuracy` of the words' tags. Tags that mark no entities, such as parts of speech, have `accuracy`,
+ * by which the best weights are chosen, and the macro average of `f1` over the tags.
  * @param tags names of the tags in the order of the logits
  * @param options.labelSmoothing share of the target spread over the tags while training, 0 to 1. Defaults to 0.
  */
@@ -49,9 +61,10 @@ export function tokenClassification(
   { labelSmoothing = 0 }: { readonly labelSmoothing?: number } = {},
 ): TextTask<TaggedWords, TaggedTruth> {
   const outside = Math.max(0, tags.indexOf('O'));
+  const scheme = entityScheme(tags);
   return {
     name: 'token-classification',
-    primary: { metric: 'f1', better: 'higher' },
+    primary: { metric: scheme === 'plain' ? 'accuracy' : 'f1', better: 'higher' },
     head: 'token-classification',
     item: ({ words, tags: labels }, { tokenizer, maxTokens }): TextItem => {
       const { ids, wordIds, truncated } = tokenizer.encodeWords(words, { maxLength: maxTokens });
@@ -83,15 +96,14 @@ export function tokenClassification(
     }),
     keep: (logits) => cast(argmax(logits, -1), 'float32'),
     truth: ({ tags: labels }, { places }) => ({ tags: labels, places: places! }),
-    score: ({ rows, truth }) => {
+    score: ({ rows, truth }): Metrics => {
       const names = (indices: readonly number[]) => indices.map((i) => tags[i]!);
       const right = truth.map(({ tags: labels }) => names(labels));
       const found = truth.map(({ places }, i) => names(tagsAt(rows[i]!.data, places, outside)));
-      const { accuracy } = entityScores(right, found);
-      // Scorers know neither the L- nor the U- of BILOU.
-      const scheme = labelScheme(tags);
-      const pieces = (all: readonly string[][]) => all.map((one) => normalizeTags(one, scheme));
-      const { f1, precision, recall } = entityScores(pieces(right), pieces(found));
+      const scores = entityScores(right, found, scheme);
+      const { accuracy } = scores;
+      if (scheme === 'plain') return { accuracy, f1: scores.macro.f1 };
+      const { f1, precision, recall } = scores;
       return { f1, precision, recall, accuracy };
     },
   };

@@ -230,6 +230,7 @@ describe('tag schemes', () => {
       test: [],
       skipped: [],
       split: '',
+      notes: [],
     };
     const { data: made, scheme } = normalizeTagged(data);
     expect(scheme).toBe('IOB1');

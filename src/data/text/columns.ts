@@ -189,6 +189,21 @@ export function recogniseColumns(
   return null;
 }
 
+/** Columns that tell of a text without being what is learned from it. */
+const BESIDE = new Set(
+  (
+    'id idx index key uid guid uuid split fold url link source src file filename path page date time timestamp year author user ' +
+    'username name lang language length meta metadata license negative unnamed: 0 references'
+  ).split(/ (?!0)/),
+);
+const BESIDE_END = /[_-](id|idx|at|date|time|url|length|name)$/;
+
+/** Columns beside those that were found which may be labels under a name that is not known. */
+export function strangeColumns(columns: ReadonlySet<string>, { of }: TextColumns): string[] {
+  const known = new Set([...Object.values(of), ...TEXT, ...PAIRS.flat(), ...BESIDE, '']);
+  return [...columns].filter((name) => !known.has(name) && !BESIDE_END.test(name));
+}
+
 /** The columns of texts that nothing is known of: two where they come in pairs, else one, or words; null for neither. */
 export function askedColumns(columns: ReadonlySet<string>): TextColumns | null {
   const pair = PAIRS.find(([a, b]) => columns.has(a) && columns.has(b));

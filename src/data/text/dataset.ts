@@ -123,6 +123,8 @@ export interface TextDataset<K extends TextKind = TextKind> {
   readonly skipped: readonly Skipped[];
   /** In words: how the validation part was made. */
   readonly split: string;
+  /** What else there is to know of the data, a sentence each. */
+  readonly notes: readonly string[];
 }
 
 /** A data set of any kind; `kind` tells which. */
@@ -132,14 +134,19 @@ export type AnyTextDataset = { [K in TextKind]: TextDataset<K> }[TextKind];
  * Positions of labels among the classes that a model knows.
  * @param labels names, one a sample
  * @param known classes in the order of their indices
+ * @param where the place where a label stands first, to be put behind its name
  * @throws DataError `unknown-label`, naming all of them
  */
-export function indexLabels(labels: readonly string[], known: readonly string[]): number[] {
+export function indexLabels(
+  labels: readonly string[],
+  known: readonly string[],
+  where: (label: string) => string = () => '',
+): number[] {
   const index = new Map(known.map((name, i) => [name, i]));
   const unknown = [...new Set(labels.filter((l) => !index.has(l)))];
   if (unknown.length > 0) {
     throw new DataError(
-      `The data has ${unknown.length > 1 ? 'labels' : 'the label'} ${unknown.join(', ')}, which the model does not know; it knows ${known.join(', ')}. Rename or leave out these rows.`,
+      `The data has ${unknown.length > 1 ? 'labels' : 'the label'} ${unknown.map((label) => label + where(label)).join(', ')}, which the model does not know; it knows ${known.join(', ')}. Rename or leave out these rows.`,
       { unknown, known },
       { code: 'unknown-label' },
     );

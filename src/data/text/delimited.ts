@@ -5,6 +5,8 @@ import { DataError } from '../../errors.js';
 import { columnName } from '../table.js';
 import { decodeText } from './decode-text.js';
 import { MAX_LINE, type ReadOptions, readLines } from './lines.js';
+import { isMissing } from './missing.js';
+import { sniffDelimiter } from './sniff.js';
 import { lineError } from './text-error.js';
 import type { TextRow, TextTable } from './text-row.js';
 
@@ -21,12 +23,15 @@ const countBreaks = (text: string): number => text.match(/\r\n|\n|\r/g)?.length 
  * Records of a CSV file. Lines are counted from the cells: csv-parse counts CR LF within quotes as
  * two.
  */
-async function* csvRecords(file: string, { progress }: ReadOptions): AsyncGenerator<Cells> {
+async function* csvRecords(file: string, { progress, onNote }: ReadOptions): AsyncGenerator<Cells> {
+  const sniffed = await sniffDelimiter(file);
+  if (sniffed) onNote?.(`has ${sniffed.name} between its columns and is read so`);
   const source = Readable.from(decodeText(file, progress), { objectMode: true });
   let next = 1;
   let empty = 0;
   const places: Omit<Cells, 'cells'>[] = [];
   const parser = parse({
+    ...(sniffed ? { delimiter: sniffed.delimiter } : {}),
     relax_column_count: true,
     skip_empty_lines: true,
     trim: true,
@@ -69,10 +74,21 @@ async function* csvRecords(file: string, { progress }: ReadOptions): AsyncGenera
   }
 }
 
-/** Records of a tab-separated file, which has no quoting: a quote in it is a quote. */
+/**
+ * A cell of a tab-separated file. There is no quoting in it, except that pandas and spreadsheets
+ * put cells with quotes into quotes, those within doubled.
+ */
+function unquoted(cell: string): string {
+  const inner = cell.length > 1 && cell.startsWith('"') && cell.endsWith('"') && cell.slice(1, -1);
+  return typeof inner === 'string' && !inner.replaceAll('""', '').includes('"')
+    ? inner.replaceAll('""', '"')
+    : cell;
+}
+
+/** Records of a tab-separated file, a line each. */
 async function* tsvRecords(file: string, options: ReadOptions): AsyncGenerator<Cells> {
   for await (const { line, text } of readLines(file, options)) {
-    if (text !== '') yield { line, last: line, cells: text.split('\t') };
+    if (text !== '') yield { line, last: line, cells: text.split('\t').map(unquoted) };
   }
 }
 
@@ -94,7 +110,8 @@ function readHeader(file: string, { line, cells }: Cells, columns: Set<string>):
 }
 
 /**
- * Rows of a CSV (`,`) or TSV (tab) file with a header.
+ * Rows of a CSV (`,`, or what {@link sniffDelimiter} finds) or TSV (tab) file with a header.
+ * Signs for no value, such as `NaN`, are absent like blank cells.
  * @throws DataError `table` for a damaged file, naming the line; `encoding`
  */
 export function delimitedRows(
@@ -125,7 +142,10 @@ export function delimitedRows(
       }
       const values = new Map<string, unknown>();
       for (const [i, cell] of cells.entries()) {
-        if (header[i] !== '' && cell.trim() !== '') values.set(header[i]!, cell);
+        const [name, value] = [header[i]!, cell.trim()];
+        if (name === '') continue;
+        if (!isMissing(value)) values.set(name, cell);
+        else if (value !== '') options.onMissing?.(name, value);
       }
       if (cells.some((cell) => cell !== '')) yield { line, last, values };
     }

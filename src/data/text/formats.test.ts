@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import { afterAll, describe, expect, test } from 'vitest';
 import { DataError } from '../../errors.js';
+import { isMissing } from './missing.js';
 import { readTextDataset } from './read-text-dataset.js';
 
 const root = mkdtempSync(join(tmpdir(), 'texts-'));
@@ -21,10 +22,12 @@ const unit = fc.oneof(
   fc.string({ unit: 'grapheme', minLength: 1, maxLength: 8 }),
   fc.constantFrom('"', ',', '|', "''", ' ', 'NULL', '日本', '\u00a0', '\u2028'),
 );
-const text = fc
+const anyText = fc
   .array(unit, { minLength: 1, maxLength: 6 })
   .map((parts) => parts.join(''))
   .filter((t) => t.trim() !== '' && !t.includes('\0') && !/\p{Surrogate}/u.test(t));
+/** What a table can hold: a text that is NULL and nothing else stands for none there. */
+const text = anyText.filter((t) => !isMissing(t.trim()));
 /** The same with line ends, which quotes keep. */
 const lines = fc
   .array(text, { minLength: 1, maxLength: 3 })
@@ -72,7 +75,8 @@ describe('what is written comes back:', () => {
   });
 
   test('TSV', async () => {
-    const plain = text.filter((t) => !/[\t\r\n]/.test(t));
+    // A text that begins and ends with a quote is written in quotes, as pandas does.
+    const plain = text.filter((t) => !/[\t\r\n]/.test(t) && !/^"(""|[^"])*"$/.test(t));
     await fc.assert(
       fc.asyncProperty(rows(plain), async (written) => {
         const table = written.map((r) => `${r.text}\t${r.label}`);

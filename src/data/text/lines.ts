@@ -11,6 +11,10 @@ export const MAX_LINE = 1024 * 1024;
 export interface ReadOptions {
   /** Told of each line that is left out. */
   readonly onFault: (line: number, reason: string) => void;
+  /** Told of each cell that holds a sign for no value, such as `NaN`. */
+  readonly onMissing?: ((column: string, sign: string) => void) | undefined;
+  /** Told what else there is to know of the file, the end of a sentence about it. */
+  readonly onNote?: ((text: string) => void) | undefined;
   /** Called with the bytes of the file that were read so far. */
   readonly progress?: ((bytes: number) => void) | undefined;
 }

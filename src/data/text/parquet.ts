@@ -58,7 +58,9 @@ function classNames(metadata: FileMetaData): ReadonlyMap<string, readonly string
     return found; // A note for people who like it; the data does without.
   }
   if (typeof features !== 'object' || features === null) return found;
-  for (const [column, feature] of Object.entries(features)) {
+  for (const [column, described] of Object.entries(features)) {
+    // A list is described by its entries, or as a list of one description.
+    const feature: unknown = Array.isArray(described) ? described[0] : described;
     const { names, feature: inner } = (feature ?? {}) as { names?: unknown; feature?: unknown };
     const list = names ?? (inner as { names?: unknown } | null | undefined)?.names;
     if (Array.isArray(list) && list.every((n) => typeof n === 'string')) {

@@ -60,7 +60,7 @@ describe('a task is recognised:', () => {
       'Review\tSentiment\n"quoted"\tgood\n',
       'single-label',
       'text-classification',
-      { id: 'a.tsv:2', text: '"quoted"', label: 0 },
+      { id: 'a.tsv:2', text: 'quoted', label: 0 },
     ],
     [
       'numbers as classes',
@@ -302,6 +302,28 @@ describe('Parquet', () => {
     expect(data.skipped).toEqual([{ id: 'a.parquet:3', reason: 'has no label' }]);
   });
 
+  test('has names for the numbers of tags, if Hugging Face wrote them', async () => {
+    const names = ['O', 'B-PER', 'I-PER'];
+    const lists = [
+      { feature: { names, _type: 'ClassLabel' }, _type: 'Sequence' },
+      [{ names, _type: 'ClassLabel' }],
+    ];
+    for (const ner_tags of lists) {
+      const bytes = parquetWriteBuffer({
+        columnData: [
+          { name: 'tokens', data: [['Ann', 'met', 'Bob']], type: 'JSON' },
+          { name: 'ner_tags', data: [[1, 0, 1]], type: 'JSON' },
+        ],
+        kvMetadata: [
+          { key: 'huggingface', value: JSON.stringify({ info: { features: { ner_tags } } }) },
+        ],
+      });
+      const data = await read(file('a.parquet', new Uint8Array(bytes)));
+      if (data.kind !== 'tags') throw new Error(data.kind);
+      expect(data.train[0]!.tags.map((t) => data.classes[t])).toEqual(['B-PER', 'O', 'B-PER']);
+    }
+  });
+
   test('that is cut off is refused', async () => {
     const bytes = new Uint8Array(
       parquetWriteBuffer({ columnData: [{ name: 'text', data: ['a'], type: 'STRING' }] }),
@@ -449,7 +471,7 @@ describe('rows that cannot be used', () => {
 describe('labels', () => {
   test('that differ by case only are refused, both named', async () => {
     const error = await failure(file('a.csv', 'text,label\na,Positive\nb,positive\nc,negative\n'));
-    expect(error.message).toContain('"Positive" and "positive"');
+    expect(error.message).toContain('"Positive" (a.csv:2) and "positive" (a.csv:3)');
     expect(error.code).toBe('class-case');
   });
 
@@ -584,7 +606,7 @@ const shared = fileURLToPath(new URL('../../../../shared/data', import.meta.url)
 describe.skipIf(!existsSync(shared))('real data (skipped where ../shared/data is absent)', () => {
   test.each<[string, TextKind, number, number]>([
     ['ag_news', 'single-label', 6080, 4],
-    ['conll2003', 'tags', 14041, 8],
+    ['conll2003', 'tags', 14041, 9],
     ['multi30k/en-de', 'pairs', 29000, 0],
     ['scitldr', 'pairs', 1992, 0],
     ['sst/fine', 'single-label', 8544, 5],

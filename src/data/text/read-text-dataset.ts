@@ -1,23 +1,33 @@
 /** A set of texts from disk, recognised, checked and split (Node). */
-import { stat } from 'node:fs/promises';
 import { ConfigError, DataError } from '../../errors.js';
 import { checkParts, checkSpelling, classOrder } from '../classes.js';
 import type { Skipped } from '../image.js';
 import { type DataPart, partOf } from '../list.js';
 import { endingOf } from '../picture-format.js';
-import { neededColumns, recogniseColumns, type TextColumns } from './columns.js';
 import {
   type AnyTextDataset,
   TEXT_TASKS,
+  type TextDataset,
   type TextKind,
   type TextProblem,
   type TextSamples,
   type TextTaskName,
 } from './dataset.js';
-import { type Draft, draftOf, labelKind } from './drafts.js';
-import { readRows } from './rows.js';
+import { type Draft, draftOf } from './drafts.js';
+import { partNotes } from './part-notes.js';
+import {
+  checkClassFolders,
+  emptyParts,
+  missingNotes,
+  type ReadFile,
+  type ReadFilesOptions,
+  readFiles,
+} from './read-files.js';
+import { type Recognised, recognise } from './recognise.js';
 import { splitTexts } from './split-texts.js';
-import { readTextLayout, type TextFile, type TextLayout } from './text-layout.js';
+import { normalizeTagged, type TagScheme } from './tags.js';
+import { lineError } from './text-error.js';
+import { readTextLayout, type TextFile } from './text-layout.js';
 import { placeOf, type TextRow } from './text-row.js';
 
 /** Options of {@link readTextDataset}. */
@@ -40,6 +50,8 @@ export interface ReadTextOptions {
    * class is no fault.
    */
   readonly split?: boolean | undefined;
+  /** The scheme of tags to read those of words as; IOB2 by default, without `split` as they lie. */
+  readonly tagScheme?: TagScheme | undefined;
   /** Called with the bytes that were read. */
   readonly progress?: ((done: number, total: number) => void) | undefined;
 }
@@ -50,106 +62,38 @@ const DEFAULT_VALID = 0.2;
 /** Rows named in a message; the rest is in its data. */
 const NAMED = 5;
 
-/** Bytes that are read into memory; larger sets are streamed (`streamTexts`). */
-const MAX_BYTES = 2 * 1024 * 1024 * 1024;
-
-/** The rows of a file with what is known of them. */
-interface ReadFile {
-  readonly file: TextFile;
-  readonly columns: ReadonlySet<string>;
-  readonly rows: readonly TextRow[];
-}
-
 interface PartedDraft<K extends TextKind> extends Draft<K> {
   readonly id: string;
   readonly part: DataPart | null;
 }
 
-/** All rows of a layout. */
-async function readFiles(
-  { files }: TextLayout,
-  skipped: Skipped[],
-  progress: ReadTextOptions['progress'],
-): Promise<ReadFile[]> {
-  const sizes = await Promise.all(files.map(async ({ file }) => (await stat(file)).size));
-  const total = sizes.reduce((a, b) => a + b, 0);
-  if (total > MAX_BYTES) {
-    throw new DataError(
-      `The data has ${total} bytes; up to ${MAX_BYTES} are held in memory. Take a part of it, or train on it as plain text, which is streamed.`,
-      { bytes: total },
-      { code: 'data-size' },
-    );
-  }
-  const read: ReadFile[] = [];
-  let before = 0;
-  for (const [i, file] of files.entries()) {
-    const table = readRows(file.file, {
-      onFault: (line, reason) => skipped.push({ id: `${file.id}:${line}`, reason }),
-      progress: (bytes) => progress?.(before + bytes, total),
-    });
-    let rows: TextRow[] = [];
-    for await (const row of table.rows) rows.push(row);
-    let columns = table.columns;
-    if (file.label !== undefined && rows.length > 0) {
-      // A file of a class folder is one text, whatever blank lines it has.
-      const text = rows.map((r) => r.values.get('text')).join('\n\n');
-      const values = new Map<string, unknown>([
-        ['text', text],
-        ['label', file.label],
-      ]);
-      rows = [{ line: rows[0]!.line, last: rows.at(-1)!.last, values }];
-      columns = new Set(['text', 'label']);
-    }
-    before += sizes[i]!;
-    read.push({ file, columns, rows });
-  }
-  return read;
-}
-
-/** What the data is, by the columns of the part to train on. */
-function recognise(
-  path: string,
-  files: readonly ReadFile[],
-  { task, problem }: ReadTextOptions,
-): TextColumns {
-  const training = files.filter(({ file }) => file.part === 'train' || file.part === null);
-  const chosen = (training.length > 0 ? training : files).filter((f) => f.rows.length > 0);
-  const columns = new Set(chosen.flatMap((f) => [...f.columns]));
-  if (columns.size === 0) {
-    throw new DataError(`There is no text in ${path}.`, { path }, { code: 'no-data' });
-  }
-  const found = recogniseColumns(columns, task);
-  if (!found) {
-    const seen = [...columns].map((c) => (c.length > 40 ? `${c.slice(0, 40)}...` : c));
-    throw new DataError(
-      `${chosen[0]!.file.file} has the columns ${seen.join(', ')}; ${task ?? 'text data'} needs ${neededColumns(task)}. Does its first line name the columns? If not, put such a line first; else rename them.`,
-      { path, columns: [...columns], task },
-      { code: 'columns' },
-    );
-  }
-  if (found.kind !== 'single-label') return found;
-  const rows = chosen.flatMap((f) => f.rows);
-  return { ...found, kind: problem ?? labelKind(rows, found.of.label!) };
-}
-
-/** The part of a row: that of its file, or what its column `split` says. */
+/**
+ * The part of a row: that of its file, or what its column `split` says.
+ * @throws DataError `table` for a part that is none
+ */
 function partOfRow(file: TextFile, row: TextRow): DataPart | null {
   const named = row.values.get('split');
   if (file.part !== null || typeof named !== 'string') return file.part;
-  return partOf(named);
+  const found = partOf(named.trim());
+  if (found) return found;
+  throw lineError(
+    file.file,
+    row.line,
+    `the split "${named}" is none of train, valid, test. Give the row one of them, or leave it out.`,
+  );
 }
 
 /** Samples of all rows that can be used. */
 function drafts<K extends TextKind>(
   kind: K,
-  columns: TextColumns,
+  { columns, read }: Recognised,
   files: readonly ReadFile[],
   skipped: Skipped[],
 ): PartedDraft<K>[] {
   return files.flatMap(({ file, rows }) =>
     rows.flatMap((row): PartedDraft<K>[] => {
       const id = placeOf(file.id, row);
-      const draft = draftOf(kind, row, id, columns);
+      const draft = draftOf(kind, read(row), id, columns);
       if ('fault' in draft) {
         skipped.push({ id, reason: draft.fault });
         return [];
@@ -199,7 +143,11 @@ function classesOf<K extends TextKind>(
   train: readonly PartedDraft<K>[],
   splitting: boolean,
 ): string[] {
-  checkSpelling(new Set(all.flatMap((d) => d.names)));
+  const where = (name: string) => {
+    const first = all.find((d) => d.names.includes(name));
+    return first ? ` (${first.id})` : '';
+  };
+  checkSpelling(new Set(all.flatMap((d) => d.names)), where);
   // A tag that training lacks costs a row of the head; a class that it lacks is a mistake.
   const known = !splitting || kind === 'tags' ? all : train;
   const classes = classOrder(new Set(known.flatMap((d) => d.names)), true);
@@ -208,7 +156,7 @@ function classesOf<K extends TextKind>(
   }
   if (kind !== 'tags') {
     const labelled = all.flatMap(({ part, names }) => names.map((label) => ({ part, label })));
-    checkParts(labelled, classes);
+    checkParts(labelled, classes, where);
   }
   if (classes.length < (kind === 'multi-label' ? 1 : 2)) {
     throw new DataError(
@@ -222,17 +170,34 @@ function classesOf<K extends TextKind>(
   return classes;
 }
 
+/** Tags in the scheme that is asked for, and what there is to know of them. */
+function inScheme(
+  dataset: TextDataset<'tags'>,
+  { split = true, tagScheme }: ReadTextOptions,
+): TextDataset<'tags'> {
+  if (!split && tagScheme === undefined) return dataset;
+  const { data, scheme } = normalizeTagged(dataset, tagScheme);
+  const notes = [...dataset.notes];
+  if (data !== dataset) notes.push(`the tags are ${scheme} and read as ${tagScheme ?? 'IOB2'}`);
+  if (split && scheme === 'plain' && data.classes.every((c) => /^\d+$/.test(c))) {
+    notes.push(
+      'the tags are numbers without names, so each word is scored by itself; for scores of entities write their names (B-PER, I-PER, ...)',
+    );
+  }
+  return { ...data, notes };
+}
+
 /** Validation data from elsewhere: its valid part, or all of it. */
 async function readElsewhere<K extends TextKind>(
   path: string,
   kind: K,
-  columns: TextColumns,
-  faults: Skipped[],
+  recognised: Recognised,
+  { skipped: faults, notes }: ReadFilesOptions,
 ): Promise<{ drafts: PartedDraft<K>[]; skipped: readonly Skipped[] }> {
-  const layout = await readTextLayout(path);
+  const layout = await readTextLayout(path, recognised.columns.task);
   const own: Skipped[] = [];
-  const files = await readFiles(layout, own, undefined);
-  const found = drafts(kind, columns, files, own);
+  const files = await readFiles(layout, { skipped: own, notes });
+  const found = drafts(kind, recognised, files, own);
   const part = found.filter((d) => d.part === 'valid');
   const chosen = (part.length > 0 ? part : found).map((d) => ({ ...d, part: 'valid' as const }));
   if (chosen.length === 0) throw noRows(path, own);
@@ -259,19 +224,24 @@ export async function readTextDataset(
   checkOptions(options);
   const { strict, progress, seed = 0, split: splitting = true } = options;
   const choice = options.valid ?? DEFAULT_VALID;
-  const layout = await readTextLayout(path);
+  const layout = await readTextLayout(path, options.task);
   const faults: Skipped[] = [];
-  const files = await readFiles(layout, faults, progress);
-  const columns = recognise(path, files, options);
+  const notes: string[] = [...layout.notes];
+  const files = await readFiles(layout, { skipped: faults, notes, progress });
+  const recognised = recognise(path, files, options, notes);
+  const { columns } = recognised;
   const { kind } = columns;
-  let all = drafts(kind, columns, files, faults);
+  if (splitting) notes.push(...emptyParts(files));
+  notes.push(...missingNotes(files, Object.values(columns.of)));
+  let all = drafts(kind, recognised, files, faults);
   let beside: readonly Skipped[] = [];
   if (splitting && typeof choice === 'string') {
-    const other = await readElsewhere(choice, kind, columns, faults);
+    const other = await readElsewhere(choice, kind, recognised, { skipped: faults, notes });
     all = [...all.filter((d) => d.part !== 'valid'), ...other.drafts];
     beside = other.skipped;
   }
   checkFaults(faults, strict);
+  if (splitting) checkClassFolders(layout, files);
   const skipped = [...layout.skipped, ...beside, ...faults];
   if (all.length === 0) throw noRows(path, skipped);
   const inPart = (part: DataPart) => all.filter((d) => (d.part ?? 'train') === part);
@@ -297,10 +267,15 @@ export async function readTextDataset(
         ? `${train.length} to train, nothing to validate, as asked`
         : `${from}: ${train.length} to train, ${valid.length} to validate`;
   }
+  if (splitting) {
+    const drafted = { train, valid, test: inPart('test') };
+    const asked = typeof choice === 'string' || choice > 0;
+    notes.push(...partNotes(kind, drafted, { asked, classes: classes.length }));
+  }
   const index = new Map(classes.map((name, i) => [name, i]));
   const made = (list: readonly Draft[]): TextSamples[TextKind][] =>
     list.map((d) => d.make(d.names.map((name) => index.get(name)!)));
-  return {
+  const dataset = {
     kind,
     task: columns.task,
     root: layout.root,
@@ -310,5 +285,7 @@ export async function readTextDataset(
     test: made(inPart('test')),
     skipped,
     split: text,
+    notes,
   } as AnyTextDataset;
+  return dataset.kind === 'tags' ? inScheme(dataset, options) : dataset;
 }

@@ -12,12 +12,13 @@ import type { TextDataset } from './dataset.js';
  */
 export type TagScheme = 'IOB1' | 'IOB2' | 'BILOU' | 'IOBES' | 'plain';
 
-/** Prefix and type of a tag; the type of `O` is empty. */
-function partsOf(tag: string): { readonly prefix: string; readonly type: string } {
-  return tag === 'O' ? { prefix: 'O', type: '' } : { prefix: tag[0]!, type: tag.slice(2) };
+/** Prefix and type of a tag, the type with its dash, such as `-PER`; that of `O` is null. */
+function partsOf(tag: string): { readonly prefix: string; readonly type: string | null } {
+  return tag === 'O' ? { prefix: 'O', type: null } : { prefix: tag[0]!, type: tag.slice(1) };
 }
 
-const MARKED = /^[BILUES]-./u;
+/** `B-PER`, or `B` alone where there is one type of piece. */
+const MARKED = /^[BILUES](-.|$)/u;
 
 /**
  * Recognises the scheme of tags. IOB2 and IOB1 have the same tags: it is IOB1 if a piece begins
@@ -46,15 +47,6 @@ export function tagScheme(sentences: Iterable<readonly string[]>): TagScheme {
 }
 
 /**
- * The scheme that the labels of a model speak of. IOB2 and IOB1 have the same: pieces of both are read as the
- * scorers read them, so that it makes no difference.
- */
-export function labelScheme(labels: readonly string[]): TagScheme {
-  const scheme = tagScheme([labels]);
-  return scheme === 'IOB1' ? 'IOB2' : scheme;
-}
-
-/**
  * Tags of a sentence as IOB2. Broken ones are read as the scorers read them: what goes on without a
  * beginning begins.
  * @param scheme of {@link tagScheme}; `plain` tags stay as they are
@@ -74,17 +66,50 @@ export function normalizeTags(tags: readonly string[], scheme: TagScheme): strin
       closes.has(before.prefix);
     before = now;
     if (now.prefix === 'O') return 'O';
-    return `${opens ? 'B' : 'I'}-${now.type}`;
+    return `${opens ? 'B' : 'I'}${now.type}`;
+  });
+}
+
+/** Tags in IOB2 as another scheme has them. */
+export function tagsIn(scheme: TagScheme, iob2: readonly string[]): string[] {
+  if (scheme === 'IOB2' || scheme === 'plain') return [...iob2];
+  const [last, single] = scheme === 'BILOU' ? ['L', 'U'] : ['E', 'S'];
+  return iob2.map((tag, i) => {
+    const { prefix, type } = partsOf(tag);
+    if (prefix === 'O') return tag;
+    const begins = prefix === 'B';
+    if (scheme === 'IOB1') {
+      return `${begins && i > 0 && partsOf(iob2[i - 1]!).type === type ? 'B' : 'I'}${type}`;
+    }
+    const next = iob2[i + 1];
+    if (next === `I${type}`) return tag;
+    return `${begins ? single : last}${type}`;
   });
 }
 
 /**
- * The data set with its tags as IOB2: `O` first, then `B-` and `I-` of each type in order, both for
- * every type, so that each piece can go on.
- * @returns the data set itself when its tags mark no pieces, and the scheme that they had
+ * The scheme that the labels of a model are of, whatever their order.
+ * @returns `IOB1` where a type goes on with `I-` and has no `B-`, as models of CoNLL 2003 have it
+ */
+export function schemeOfLabels(labels: readonly string[]): TagScheme {
+  const scheme = tagScheme([labels]);
+  if (scheme !== 'IOB1' && scheme !== 'IOB2') return scheme;
+  const lacks = labels.some((tag) => tag[0] === 'I' && !labels.includes(`B${tag.slice(1)}`));
+  return lacks ? 'IOB1' : 'IOB2';
+}
+
+/**
+ * The data set with its tags in a scheme: that of the model that is asked, or IOB2 with `O` first and
+ * then `B-` and `I-` of each type in order, both for every type, so that each piece can go on.
+ * @param wanted the scheme of a model's labels; the classes are then those that occur
+ * @returns the data set itself when it is of that scheme or its tags mark no pieces, and the scheme
+ *   that it had
  * @throws DataError `tags` when the data has no tags
  */
-export function normalizeTagged(data: TextDataset<'tags'>): {
+export function normalizeTagged(
+  data: TextDataset<'tags'>,
+  wanted?: TagScheme,
+): {
   readonly data: TextDataset<'tags'>;
   readonly scheme: TagScheme;
 } {
@@ -92,15 +117,16 @@ export function normalizeTagged(data: TextDataset<'tags'>): {
   const all = [...data.train, ...data.valid, ...data.test].map((s) => names(s.tags));
   if (all.length === 0) throw new DataError('There is no sentence.', {}, { code: 'tags' });
   const scheme = tagScheme(all);
-  if (scheme === 'plain') return { data, scheme };
-  const types = new Set(data.classes.filter((c) => c !== 'O').map((c) => c.slice(2)));
-  const classes = ['O', ...[...types].sort().flatMap((type) => [`B-${type}`, `I-${type}`])];
+  const target = wanted ?? 'IOB2';
+  if (scheme === 'plain' || target === 'plain' || scheme === target) return { data, scheme };
+  const read = (tags: readonly number[]) => tagsIn(target, normalizeTags(names(tags), scheme));
+  const found = new Set(all.flatMap((tags) => tagsIn(target, normalizeTags(tags, scheme))));
+  const types = new Set([...found].filter((c) => c !== 'O').map((c) => c.slice(1)));
+  const both = ['O', ...[...types].sort().flatMap((type) => [`B${type}`, `I${type}`])];
+  const classes = wanted === undefined ? both : [...found].sort();
   const index = new Map(classes.map((name, i) => [name, i]));
   const part = (samples: TextDataset<'tags'>['train']) =>
-    samples.map((sample) => ({
-      ...sample,
-      tags: normalizeTags(names(sample.tags), scheme).map((tag) => index.get(tag)!),
-    }));
+    samples.map((sample) => ({ ...sample, tags: read(sample.tags).map((tag) => index.get(tag)!) }));
   return {
     scheme,
     data: {

@@ -31,6 +31,12 @@ export function objectValues(row: unknown, columns: Set<string>): Map<string, un
   const values = new Map<string, unknown>();
   for (const [key, value] of Object.entries(row)) {
     const name = columnName(key);
+    // Hugging Face's translations: the languages lie in an object of their own.
+    if (name === 'translation') {
+      const inner = objectValues(value, columns);
+      for (const [language, text] of inner ?? []) values.set(language, text);
+      if (inner) continue;
+    }
     columns.add(name);
     const blank = value === null || (typeof value === 'string' && value.trim() === '');
     if (!blank) values.set(name, value);

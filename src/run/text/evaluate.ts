@@ -4,18 +4,19 @@ import {
   type ClassifiedText,
   indexLabels,
   type MultiLabelText,
+  schemeOfLabels,
   type TaggedWords,
   type TextPairSample,
   type TextSample,
 } from '../../data/index.js';
-import { readTextDataset } from '../../data/index.node.js';
+import { type ReadTextOptions, readTextDataset } from '../../data/index.node.js';
 import { DataError } from '../../errors.js';
 import { problemOf } from '../../models/index.js';
 import type { Evaluation } from '../apply.js';
 import { checkAskedChoices } from '../asked-choices.js';
 import { classDetails } from '../class-details.js';
 import { type EngineChoice, openEngine } from '../engine.js';
-import { openTextRun } from './open-run.js';
+import { openTextRun, type TextRun } from './open-run.js';
 import { planText, TEXT_KINDS } from './plan.js';
 import { predictTextPart, writes } from './predictions.js';
 import { ReadTexts } from './read-texts.js';
@@ -29,7 +30,18 @@ import { scoringNotes, writingNotes } from './written.js';
 export function relabelled(dataset: AnyTextDataset, labels: readonly string[]): AnyTextDataset {
   const { kind, classes } = dataset;
   if (kind !== 'single-label' && kind !== 'multi-label' && kind !== 'tags') return dataset;
-  const index = indexLabels(classes, labels);
+  const samples = [...dataset.train, ...dataset.valid, ...dataset.test] as (
+    | ClassifiedText
+    | MultiLabelText
+    | TaggedWords
+  )[];
+  const index = indexLabels(classes, labels, (name) => {
+    const at = classes.indexOf(name);
+    const first = samples.find((s) =>
+      'label' in s ? s.label === at : ('labels' in s ? s.labels : s.tags).includes(at),
+    );
+    return first ? ` (${first.id})` : '';
+  });
   const at = (i: number) => index[i]!;
   const one = (sample: ClassifiedText | MultiLabelText | TaggedWords) => {
     if ('label' in sample) return { ...sample, label: at(sample.label) };
@@ -54,6 +66,13 @@ function checkSameShape(pairs: boolean | undefined, samples: readonly TextSample
   );
 }
 
+/** What the labels of the data must be: what the model answers, not what they look like in this file. */
+function readAs(opened: TextRun): Pick<ReadTextOptions, 'problem' | 'tagScheme'> {
+  const { headName, config } = opened.loaded;
+  if (headName === 'token-classification') return { tagScheme: schemeOfLabels(config.labels) };
+  return headName === 'sequence-classification' ? { problem: TEXT_KINDS[problemOf(config)] } : {};
+}
+
 /**
  * Scores a run on texts: the test part where the data has one, else the validation part, else all of it.
  * @throws DataError when the data has a label that the model does not know
@@ -65,13 +84,12 @@ export async function evaluateText(
 ): Promise<Evaluation> {
   checkAskedChoices('sequence-classification', options);
   const engine = await openEngine(options);
-  const { base, loaded, maxTokens, choices, learned, record } = await openTextRun(run);
+  const opened = await openTextRun(run);
+  const { base, loaded, maxTokens, choices, learned, record } = opened;
   const read = await readTextDataset(data, {
     ...(choices.task === 'image-classification' ? {} : { task: choices.task }),
-    ...(loaded.headName === 'sequence-classification'
-      ? { problem: TEXT_KINDS[problemOf(loaded.config)] }
-      : {}),
     split: false,
+    ...readAs(opened),
     strict: options.strict === true,
   });
   const dataset = relabelled(read, loaded.config.labels);
@@ -88,6 +106,7 @@ export async function evaluateText(
   const found = await predictTextPart(engine, answerer, { part, stream });
   const pairs = samples as readonly TextPairSample[];
   const notes = [
+    ...dataset.notes,
     ...(writes(plan) ? [...writingNotes(loaded), ...scoringNotes(plan, pairs)] : []),
     ...seen.notes(),
   ];

@@ -1,17 +1,13 @@
 /** Answers of a finished text model to texts that nobody has labelled. */
 import { readFile, stat } from 'node:fs/promises';
-import {
-  type AnyTextDataset,
-  labelScheme,
-  normalizeTags,
-  type TextKind,
-} from '../../data/index.js';
+import type { AnyTextDataset, TextKind } from '../../data/index.js';
 import type { Engine } from '../../engine/index.js';
 import { ConfigError, DataError } from '../../errors.js';
 import { entitiesOf } from '../../metrics/index.js';
 import { problemOf } from '../../models/index.js';
 import {
   answersOf,
+  entityScheme,
   packedRows,
   probabilitiesOf,
   questionAnswering,
@@ -69,7 +65,7 @@ const wordsOf = ({ text, words }: Asked): PlacedWord[] =>
 /** Entities of a text, and where they stand in it. */
 function entitiesIn(asked: Asked, tags: readonly string[], labels: readonly string[]) {
   const words = wordsOf(asked);
-  return entitiesOf(normalizeTags(tags, labelScheme(labels))).map((found) => {
+  return entitiesOf(tags, entityScheme(labels)).map((found) => {
     const [start, end] = [words[found.start]!.start, words[found.end - 1]!.end];
     return { type: found.type, text: asked.text.slice(start, end), start, end };
   });
@@ -93,7 +89,9 @@ function answerOf(
     const { places } = truth as TaggedTruth;
     const outside = Math.max(0, labels.indexOf('O'));
     const tags = tagsAt(row.data, places, outside).map((tag) => labels[tag]!);
-    return { entities: entitiesIn(asked, tags, labels) };
+    const found = entitiesIn(asked, tags, labels);
+    if (entityScheme(labels) !== 'plain') return { entities: found };
+    return { tags: found.map(({ type, ...place }) => ({ tag: type, ...place })) };
   }
   return { answers: topAnswers(probabilitiesOf({ logits: values, classes: width }), labels, top) };
 }

@@ -69,6 +69,7 @@ export async function openTextWorkload(
   if (dataset.skipped.length > 0) say(leftOutText({ unit: 'texts', skipped: dataset.skipped }));
   const numbers = asked.problem === undefined ? ratingsText(dataset) : null;
   if (numbers) say(numbers);
+  dataset.notes.forEach(say);
   const choices: FitChoices = { ...asked, task: dataset.task };
   const maxTokens = tokenLimit(base, choices.maxLength);
   const plan = planText(dataset, choices, base, maxTokens);
