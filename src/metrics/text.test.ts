@@ -70,7 +70,7 @@ describe('BLEU, chrF and ROUGE', () => {
     expect(() => bleu([], [])).toThrow(/no texts/);
     expect(() => bleu(['a'], [])).toThrow(/1 texts for 0 lists/);
     expect(() => chrf(['a'], [[]])).toThrow(/text 0 has no reference/);
-    expect(() => bleuWords('a', 'zh' as BleuTokenizer)).toThrow(ConfigError);
+    expect(() => bleuWords('a', 'ja-mecab' as BleuTokenizer)).toThrow(ConfigError);
     expect(() => bleu(['a'], [['a']], { smoothing: 'x' as 'exp' })).toThrow(/exp, .*floor/);
     expect(() => sentenceRouge('a', ['a'], 'rouge0' as RougeType)).toThrow(ConfigError);
   });
