@@ -63,7 +63,7 @@ describe('stratifiedSplit', () => {
           const split = stratifiedSplit(final, { fraction: 0.3, seed });
           const valid = new Set(split.valid);
           expect(split.train.length + split.valid.length).toBe(items.length);
-          const sides = new Map<string, Set<boolean>>();
+          const sides = new Map<string | number, Set<boolean>>();
           final.forEach((x, i) => {
             if (x.group === undefined) return;
             sides.set(x.group, (sides.get(x.group) ?? new Set()).add(valid.has(i)));

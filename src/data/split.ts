@@ -8,7 +8,7 @@ export interface SplitItem {
   readonly id: string;
   readonly label: number;
   /** Items of one group stay together. */
-  readonly group?: string | undefined;
+  readonly group?: string | number | undefined;
   /** Items of one number look nearly the same, and stay together where that is possible. */
   readonly lookalike: number;
 }
@@ -35,7 +35,7 @@ export interface Split {
 /** Items that stay together, and how many of each class they are. */
 interface Unit {
   readonly items: number[];
-  readonly counts: Map<number, number>;
+  readonly counts: ReadonlyMap<number, number>;
   /** Decides the order in which units are drawn; it depends on the seed and on the unit alone. */
   readonly key: number;
 }
@@ -51,7 +51,9 @@ function unitsOf(
 ) {
   const alike = new Map<number, number[]>();
   items.forEach(({ lookalike }, i) => {
-    alike.set(lookalike, [...(alike.get(lookalike) ?? []), i]);
+    const set = alike.get(lookalike);
+    if (set) set.push(i);
+    else alike.set(lookalike, [i]);
   });
   const parent = items.map((_, i) => i);
   const find = (i: number): number => {
@@ -65,12 +67,13 @@ function unitsOf(
   };
   let lookalikes = 0;
   for (const set of alike.values()) {
+    if (set.length === 1) continue;
     const counts = countsOf(items, set);
     if ([...counts].some(([label, n]) => n > sizes.get(label)! / 2)) continue;
-    if (set.length > 1) lookalikes += set.length;
+    lookalikes += set.length;
     for (const i of set) join(set[0]!, i);
   }
-  const firstOfGroup = new Map<string, number>();
+  const firstOfGroup = new Map<string | number, number>();
   items.forEach(({ group }, i) => {
     if (group === undefined) return;
     const first = firstOfGroup.get(group);
@@ -84,10 +87,14 @@ function unitsOf(
     if (unit) unit.push(i);
     else members.set(root, [i]);
   });
+  // Most units are single items, and those of one class share what they count.
+  const single = new Map([...sizes.keys()].map((label) => [label, new Map([[label, 1]])]));
   const units = [...members.values()].map((unit): Unit => {
+    const [first] = unit as [number];
     // The smallest name stands for the unit, so that other files do not change its place.
-    const name = unit.map((i) => items[i]!.id).sort(byCodePoint)[0]!;
-    return { items: unit, counts: countsOf(items, unit), key: random.fold(name).bits() };
+    const name = unit.map((i) => items[i]!.id).reduce((a, b) => (byCodePoint(a, b) > 0 ? b : a));
+    const counts = unit.length === 1 ? single.get(items[first]!.label)! : countsOf(items, unit);
+    return { items: unit, counts, key: random.fold(name).bits() };
   });
   units.sort((a, b) => a.key - b.key || a.items[0]! - b.items[0]!);
   return { units, lookalikes, groups: firstOfGroup.size };

@@ -34,7 +34,7 @@ export function judged<S extends { readonly id: string }>(
   samples: readonly S[],
   classes: number,
 ): Judged<S>[] {
-  const byId = new Map(samples.map((s) => [s.id, s]));
+  const places = new Map(samples.map((s, i) => [s.id, i]));
   return ids
     .map((id, i) => {
       const row = probabilities.slice(i * classes, (i + 1) * classes);
@@ -42,7 +42,10 @@ export function judged<S extends { readonly id: string }>(
       const predicted = row.indexOf(Math.max(...row));
       const actualProbability = row[actual]!;
       return {
-        sample: byId.get(id),
+        // Few of them are shown, and those of large sets lie on disk.
+        get sample() {
+          return samples[places.get(id) ?? -1];
+        },
         id,
         actual,
         predicted,

@@ -32,7 +32,7 @@ export type RunEvent =
       readonly type: 'data';
       readonly done: number;
       readonly total: number;
-      readonly of?: 'files' | 'bytes';
+      readonly of?: 'files' | 'texts' | 'bytes';
     };
 
 /** Listens to a run. */

@@ -12,7 +12,7 @@ export interface ProgressState {
   readonly step: number;
   readonly steps: number;
   /** What steps are where they are none of training; shown in the place of epoch and step. */
-  readonly of?: 'files' | 'bytes' | 'batches' | undefined;
+  readonly of?: 'files' | 'texts' | 'bytes' | 'batches' | undefined;
   /** Part of the method that is running, such as `head`. */
   readonly phase?: string;
   /** Shown in this order, such as `loss` and `accuracy`. */

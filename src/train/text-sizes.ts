@@ -18,6 +18,26 @@ import { KeyedRandom } from '../util/index.js';
 const SIZES = { training: 10, evaluation: 4 };
 const PAIRED_SIZES = { training: 12, evaluation: 6 };
 
+/** Tokens of items. */
+export interface ItemLengths {
+  readonly sources: Int32Array;
+  /** Those that the decoder of an encoder-decoder reads; null for others. */
+  readonly targets: Int32Array | null;
+}
+
+/** Goes through the items once. */
+export function itemLengths(items: readonly TextItem[]): ItemLengths {
+  const sources = new Int32Array(items.length);
+  const targets = new Int32Array(items.length);
+  let paired = false;
+  for (const [i, { ids, decoderIds }] of items.entries()) {
+    sources[i] = ids.length;
+    paired ||= decoderIds !== undefined;
+    targets[i] = decoderIds?.length ?? 0;
+  }
+  return { sources, targets: paired ? targets : null };
+}
+
 /** Which batches are asked for. */
 type Pass = { readonly epoch: number; readonly training: boolean };
 
@@ -48,9 +68,11 @@ export abstract class TextSizes {
     this.keys = keys;
   }
 
-  static of(items: readonly TextItem[], options: TextSizeOptions): TextSizes {
-    const paired = items.some((item) => item.decoderIds !== undefined);
-    return paired ? new PairedSizes(items, options) : new SingleSizes(items, options);
+  static of({ sources, targets }: ItemLengths, options: TextSizeOptions): TextSizes {
+    const atLeastOne = sources.map((n) => Math.max(1, n));
+    return targets
+      ? new PairedSizes(atLeastOne, targets, options)
+      : new SingleSizes(atLeastOne, options);
   }
 
   /** Batches of a pass, in its order. */
@@ -78,15 +100,11 @@ export abstract class TextSizes {
 const longestOf = (lengths: ArrayLike<number>, indices: readonly number[]) =>
   indices.reduce((most, i) => Math.max(most, lengths[i]!), 1);
 
-const lengthsOf = (items: readonly TextItem[]) =>
-  Int32Array.from(items, ({ ids }) => Math.max(1, ids.length));
-
 class SingleSizes extends TextSizes {
   private readonly lengths: Int32Array;
   private readonly buckets: Readonly<Record<keyof typeof SIZES, readonly number[]>>;
 
-  constructor(items: readonly TextItem[], options: TextSizeOptions) {
-    const lengths = lengthsOf(items);
+  constructor(lengths: Int32Array, options: TextSizeOptions) {
     super(options, lengths);
     this.lengths = lengths;
     const fitted = (kind: keyof typeof SIZES) => {
@@ -110,10 +128,10 @@ class PairedSizes extends TextSizes {
   private readonly pairs: readonly PairLength[];
   private readonly sizes: Readonly<Record<keyof typeof SIZES, readonly PairLength[]>>;
 
-  constructor(items: readonly TextItem[], options: TextSizeOptions) {
-    const pairs = items.map(({ ids, decoderIds }) => ({
-      source: Math.max(1, ids.length),
-      target: Math.max(1, decoderIds?.length ?? 0),
+  constructor(sources: Int32Array, targets: Int32Array, options: TextSizeOptions) {
+    const pairs = Array.from(sources, (source, i) => ({
+      source,
+      target: Math.max(1, targets[i]!),
     }));
     super(options, pairKeys(pairs));
     this.pairs = pairs;

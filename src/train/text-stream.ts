@@ -3,10 +3,10 @@ import { bucketLength, type TextSample } from '../data/index.js';
 import { ConfigError } from '../errors.js';
 import { TEXT_INPUTS } from '../models/index.js';
 import type { TextItem, TextPlace, TextRow, TextTask } from '../tasks/index.js';
-import { KeyedRandom } from '../util/index.js';
+import { KeyedRandom, mapList } from '../util/index.js';
 import type { TrainingIds } from './moving-rows.js';
 import type { BatchStream, ReadOptions, StreamBatch } from './stream.js';
-import { type SizedBatch, TextSizes } from './text-sizes.js';
+import { itemLengths, type SizedBatch, TextSizes } from './text-sizes.js';
 
 /** What a stream of texts is made of. */
 export interface TextStreamOptions<S extends TextSample, T> {
@@ -29,7 +29,7 @@ export interface TextStreamOptions<S extends TextSample, T> {
 
 type PaddedSize = Omit<SizedBatch, 'indices'>;
 
-/** A {@link BatchStream} of texts in memory. */
+/** A {@link BatchStream} of texts. Where samples and items are lazy lists, only the batch at hand is in memory. */
 export class TextStream<S extends TextSample, T> implements BatchStream<T> {
   readonly samples: number;
   readonly batchSize: number;
@@ -51,17 +51,12 @@ export class TextStream<S extends TextSample, T> implements BatchStream<T> {
     this.options = options;
     this.samples = samples.length;
     this.batchSize = options.batchSize;
-    this.truth = samples.map((sample, i) => task.truth(sample, items[i]!));
-    this.ids = samples.map((sample) => sample.id);
+    this.truth = mapList(samples, (sample, i) => task.truth(sample, items[i]!));
+    this.ids = mapList(samples, (sample) => sample.id);
     this.fingerprint = options.fingerprint;
-    this.lengths = Int32Array.from(items, ({ ids }) => ids.length);
-    this.sizes = TextSizes.of(items, options);
-  }
-
-  /** Tokens that did not fit, in all, and the number of texts that they are missing from. */
-  get truncated(): { readonly tokens: number; readonly texts: number } {
-    const cut = this.options.items.filter((item) => item.truncated > 0);
-    return { tokens: cut.reduce((n, item) => n + item.truncated, 0), texts: cut.length };
+    const lengths = itemLengths(items);
+    this.lengths = lengths.sources;
+    this.sizes = TextSizes.of(lengths, options);
   }
 
   async *read({ epoch, from = 0, training }: ReadOptions): AsyncGenerator<StreamBatch> {

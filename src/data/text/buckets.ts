@@ -65,7 +65,7 @@ export function fittedBuckets(
   { count, maxLength }: { readonly count: number; readonly maxLength: number },
 ): number[] {
   const cut = Array.from(lengths, (n) => Math.max(1, Math.min(n, maxLength)));
-  const top = Math.ceil(Math.max(1, ...cut) / STEP);
+  const top = Math.ceil(cut.reduce((a, b) => Math.max(a, b), 1) / STEP);
   // How many there are up to each step of length.
   const counts = new Float64Array(top + 1);
   for (const n of cut) counts[Math.ceil(n / STEP)]!++;

@@ -252,11 +252,16 @@ const MOSTLY = 0.9;
  * classes (0 and 1) or be ratings (1 to 5): they are classes unless a person says otherwise.
  */
 export function labelKind(rows: readonly TextRow[], column: string): TextProblem {
-  const values = rows.map((row) => row.values.get(column)).filter((v) => v !== undefined);
   const several = (v: unknown) =>
     Array.isArray(v) || (column === 'labels' && typeof v === 'string' && v.includes('|'));
-  if (values.some(several)) return 'multi-label';
-  const numbers = values.map(numberOf).filter((n) => n !== undefined);
-  const fractions = numbers.some((n) => !Number.isInteger(n));
-  return fractions && numbers.length >= MOSTLY * values.length ? 'regression' : 'single-label';
+  let [values, numbers, fractions] = [0, 0, 0];
+  for (const row of rows) {
+    const value = row.values.get(column);
+    if (several(value)) return 'multi-label';
+    const number = numberOf(value);
+    if (value !== undefined) values++;
+    if (number !== undefined) numbers++;
+    if (number !== undefined && !Number.isInteger(number)) fractions++;
+  }
+  return fractions > 0 && numbers >= MOSTLY * values ? 'regression' : 'single-label';
 }

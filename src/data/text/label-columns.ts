@@ -42,11 +42,20 @@ export function withLists(row: TextRow, columns: readonly string[]): TextRow {
 
 /** What to know of labels that look like several but are read as one each. */
 export function severalNote(rows: readonly TextRow[], column: string): string[] {
-  const values = rows.map((row) => row.values.get(column)).filter((v) => typeof v === 'string');
-  const several = values.filter((v) => v.includes('|') || writtenList(v) !== null);
-  if (2 * several.length <= values.length || column === 'labels') return [];
+  if (column === 'labels') return [];
+  let [values, several] = [0, 0];
+  let example: string | undefined;
+  for (const row of rows) {
+    const value = row.values.get(column);
+    if (typeof value !== 'string') continue;
+    values++;
+    if (!value.includes('|') && writtenList(value) === null) continue;
+    several++;
+    example ??= value;
+  }
+  if (2 * several <= values) return [];
   return [
-    `most of the column ${column} look like several labels (${JSON.stringify(several[0])}), and each is read as one name; call the column labels to have them apart`,
+    `most of the column ${column} look like several labels (${JSON.stringify(example)}), and each is read as one name; call the column labels to have them apart`,
   ];
 }
 
@@ -59,7 +68,7 @@ export function areFlags(rows: readonly TextRow[], columns: readonly string[]): 
   return (
     columns.length > 1 &&
     rows.length > 0 &&
-    columns.every((c) => rows.every((row) => flag(row.values.get(c))))
+    rows.every((row) => columns.every((c) => flag(row.values.get(c))))
   );
 }
 

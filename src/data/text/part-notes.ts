@@ -1,12 +1,12 @@
 /** What there is to know of the parts of a data set before a score is believed. */
 import type { TextKind } from './dataset.js';
-import type { Draft } from './drafts.js';
+import type { PlacedDraft } from './placed-drafts.js';
 
 /** Samples of each part, their classes still names. */
 export interface DraftParts {
-  readonly train: readonly Draft[];
-  readonly valid: readonly Draft[];
-  readonly test: readonly Draft[];
+  readonly train: readonly PlacedDraft[];
+  readonly valid: readonly PlacedDraft[];
+  readonly test: readonly PlacedDraft[];
 }
 
 /** What is the same in two parts. Of two texts that are compared, one is often in many pairs. */
@@ -22,13 +22,15 @@ const SAME: Readonly<Record<TextKind, string | null>> = {
 };
 
 function inTrainingToo({ train, ...parts }: DraftParts, what: string): string[] {
-  const trained = new Set(train.map((d) => d.key));
+  const trained = new Set(train.map((d) => d.mark));
   return (['valid', 'test'] as const).flatMap((part) => {
-    const keys = [...new Set(parts[part].map((d) => d.key))];
-    const both = keys.filter((key) => trained.has(key)).length;
+    const marks = [...new Set(parts[part].map((d) => d.mark))];
+    const both = marks.filter((mark) => trained.has(mark)).length;
     return both === 0
       ? []
-      : [`${both} of ${keys.length} ${what} of ${part} are in train too: its scores look too good`];
+      : [
+          `${both} of ${marks.length} ${what} of ${part} are in train too: its scores look too good`,
+        ];
   });
 }
 
@@ -52,8 +54,9 @@ export function partNotes(
     }
     return notes;
   }
+  if (kind !== 'single-label' || classes < 2) return notes;
   const seen = new Set(valid.flatMap((d) => d.names));
-  if (kind === 'single-label' && classes > 1 && seen.size === 1) {
+  if (seen.size === 1) {
     notes.push(
       `all of the validation part is of the class ${[...seen][0]}: its scores say nothing of the others`,
     );

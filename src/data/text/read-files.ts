@@ -2,17 +2,21 @@
 import { stat } from 'node:fs/promises';
 import { DataError } from '../../errors.js';
 import type { Skipped } from '../image.js';
+import { RecordFile } from './record-file.js';
 import { readRows } from './rows.js';
 import type { TextFile, TextLayout } from './text-layout.js';
 import type { TextRow } from './text-row.js';
 
-/** Bytes that are read into memory; larger sets are streamed (`streamTexts`). */
-const MAX_BYTES = 2 * 1024 * 1024 * 1024;
+/** Bytes from which on rows lie in a temporary file: as rows, samples and ids they take some thirty times that. */
+export const HELD_BYTES = 16 * 1024 * 1024;
+/** What is kept of each row is small, and grows with their number. */
+const MAX_BYTES = 64 * 1024 * 1024 * 1024;
 
 /** The rows of a file with what is known of them. */
 export interface ReadFile {
   readonly file: TextFile;
   readonly columns: ReadonlySet<string>;
+  /** Lazy where the data is too large to be held. */
   readonly rows: readonly TextRow[];
   /** How often each column holds each sign for no value, such as `NaN`. */
   readonly missing: ReadonlyMap<string, ReadonlyMap<string, number>>;
@@ -23,6 +27,8 @@ export interface ReadFilesOptions {
   readonly skipped: Skipped[];
   readonly notes: string[];
   readonly progress?: ((done: number, total: number) => void) | undefined;
+  /** {@link HELD_BYTES} by default. */
+  readonly heldBytes?: number | undefined;
 }
 
 /** A file of a class folder is one text, whatever blank lines it has. */
@@ -37,21 +43,22 @@ function oneText(label: string, rows: readonly TextRow[]): TextRow {
 
 /**
  * All rows of a layout.
- * @throws DataError `data-size` for more than 2 GiB, `table`, `encoding`, `parquet` for damaged files
+ * @throws DataError `data-size` for more than 64 GiB, `table`, `encoding`, `parquet` for damaged files
  */
 export async function readFiles(
   { files }: TextLayout,
-  { skipped, notes, progress }: ReadFilesOptions,
+  { skipped, notes, progress, heldBytes = HELD_BYTES }: ReadFilesOptions,
 ): Promise<ReadFile[]> {
   const sizes = await Promise.all(files.map(async ({ file }) => (await stat(file)).size));
   const total = sizes.reduce((a, b) => a + b, 0);
   if (total > MAX_BYTES) {
     throw new DataError(
-      `The data has ${total} bytes; up to ${MAX_BYTES} are held in memory. Take a part of it, or train on it as plain text, which is streamed.`,
+      `The data has ${total} bytes; up to ${MAX_BYTES} are read. Take a part of it.`,
       { bytes: total },
       { code: 'data-size' },
     );
   }
+  const stored = total > heldBytes ? new RecordFile<TextRow>() : null;
   const read: ReadFile[] = [];
   let before = 0;
   for (const [i, file] of files.entries()) {
@@ -65,16 +72,22 @@ export async function readFiles(
       onNote: (text) => notes.push(`${file.id} ${text}`),
       progress: (bytes) => progress?.(before + bytes, total),
     });
+    const whole = file.label !== undefined;
+    const first = stored?.length ?? 0;
     let rows: TextRow[] = [];
-    for await (const row of table.rows) rows.push(row);
+    for await (const row of table.rows) {
+      if (stored && !whole) stored.append(row);
+      else rows.push(row);
+    }
     let columns = table.columns;
-    if (file.label !== undefined) {
+    if (whole) {
       if (rows.length === 0) skipped.push({ id: file.id, reason: 'has no text' });
       else rows = [oneText(file.label, rows)];
+      for (const row of stored ? rows : []) stored!.append(row);
       columns = new Set(['text', 'label']);
     }
     before += sizes[i]!;
-    read.push({ file, columns, rows, missing });
+    read.push({ file, columns, rows: stored?.list(first) ?? rows, missing });
   }
   return read;
 }

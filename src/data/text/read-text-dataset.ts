@@ -2,7 +2,7 @@
 import { ConfigError, DataError } from '../../errors.js';
 import { checkParts, checkSpelling, classOrder } from '../classes.js';
 import type { Skipped } from '../image.js';
-import { type DataPart, partOf } from '../list.js';
+import type { DataPart } from '../list.js';
 import { endingOf } from '../picture-format.js';
 import {
   type AnyTextDataset,
@@ -13,22 +13,19 @@ import {
   type TextSamples,
   type TextTaskName,
 } from './dataset.js';
-import { type Draft, draftOf } from './drafts.js';
 import { partNotes } from './part-notes.js';
+import { inPart, madeOf, type PlacedDraft, placedDrafts } from './placed-drafts.js';
 import {
   checkClassFolders,
   emptyParts,
   missingNotes,
-  type ReadFile,
   type ReadFilesOptions,
   readFiles,
 } from './read-files.js';
 import { type Recognised, recognise } from './recognise.js';
 import { splitTexts } from './split-texts.js';
 import { normalizeTagged, type TagScheme } from './tags.js';
-import { lineError } from './text-error.js';
-import { readTextLayout, type TextFile } from './text-layout.js';
-import { placeOf, type TextRow } from './text-row.js';
+import { readTextLayout } from './text-layout.js';
 
 /** Options of {@link readTextDataset}. */
 export interface ReadTextOptions {
@@ -54,6 +51,11 @@ export interface ReadTextOptions {
   readonly tagScheme?: TagScheme | undefined;
   /** Called with the bytes that were read. */
   readonly progress?: ((done: number, total: number) => void) | undefined;
+  /**
+   * Bytes up to which samples are held in memory (16 MiB by default). Those of more data lie in a temporary file:
+   * `train`, `valid` and `test` read them from there, a sample each time that it is asked for.
+   */
+  readonly heldBytes?: number | undefined;
 }
 
 /** Share to validate on: what the field's tools take, and the same as for pictures. */
@@ -61,47 +63,6 @@ const DEFAULT_VALID = 0.2;
 
 /** Rows named in a message; the rest is in its data. */
 const NAMED = 5;
-
-interface PartedDraft<K extends TextKind> extends Draft<K> {
-  readonly id: string;
-  readonly part: DataPart | null;
-}
-
-/**
- * The part of a row: that of its file, or what its column `split` says.
- * @throws DataError `table` for a part that is none
- */
-function partOfRow(file: TextFile, row: TextRow): DataPart | null {
-  const named = row.values.get('split');
-  if (file.part !== null || typeof named !== 'string') return file.part;
-  const found = partOf(named.trim());
-  if (found) return found;
-  throw lineError(
-    file.file,
-    row.line,
-    `the split "${named}" is none of train, valid, test. Give the row one of them, or leave it out.`,
-  );
-}
-
-/** Samples of all rows that can be used. */
-function drafts<K extends TextKind>(
-  kind: K,
-  { columns, read }: Recognised,
-  files: readonly ReadFile[],
-  skipped: Skipped[],
-): PartedDraft<K>[] {
-  return files.flatMap(({ file, rows }) =>
-    rows.flatMap((row): PartedDraft<K>[] => {
-      const id = placeOf(file.id, row);
-      const draft = draftOf(kind, read(row), id, columns);
-      if ('fault' in draft) {
-        skipped.push({ id, reason: draft.fault });
-        return [];
-      }
-      return [{ ...draft, id, part: partOfRow(file, row) }];
-    }),
-  );
-}
 
 function checkFaults(faults: readonly Skipped[], strict: boolean | undefined): void {
   if (!strict || faults.length === 0) return;
@@ -136,26 +97,35 @@ function checkOptions({ valid, task }: ReadTextOptions): void {
   }
 }
 
+function namesIn(drafts: readonly PlacedDraft[]): Set<string> {
+  const found = new Set<string>();
+  for (const { names } of drafts) for (const name of names) found.add(name);
+  return found;
+}
+
 /** Classes in order, checked: those to train on, for tags those of all parts. */
 function classesOf<K extends TextKind>(
   kind: K,
-  all: readonly PartedDraft<K>[],
-  train: readonly PartedDraft<K>[],
+  all: readonly PlacedDraft<K>[],
+  train: readonly PlacedDraft<K>[],
   splitting: boolean,
 ): string[] {
   const where = (name: string) => {
     const first = all.find((d) => d.names.includes(name));
     return first ? ` (${first.id})` : '';
   };
-  checkSpelling(new Set(all.flatMap((d) => d.names)), where);
+  const everywhere = namesIn(all);
+  checkSpelling(everywhere, where);
   // A tag that training lacks costs a row of the head; a class that it lacks is a mistake.
-  const known = !splitting || kind === 'tags' ? all : train;
-  const classes = classOrder(new Set(known.flatMap((d) => d.names)), true);
+  const known = !splitting || kind === 'tags' ? everywhere : namesIn(train);
+  const classes = classOrder(known, true);
   if (!splitting || (kind !== 'single-label' && kind !== 'multi-label' && kind !== 'tags')) {
     return classes;
   }
   if (kind !== 'tags') {
-    const labelled = all.flatMap(({ part, names }) => names.map((label) => ({ part, label })));
+    const labelled = (['valid', 'test'] as const).flatMap((part) =>
+      [...namesIn(all.filter((d) => d.part === part))].map((label) => ({ part, label })),
+    );
     checkParts(labelled, classes, where);
   }
   if (classes.length < (kind === 'multi-label' ? 1 : 2)) {
@@ -192,16 +162,16 @@ async function readElsewhere<K extends TextKind>(
   path: string,
   kind: K,
   recognised: Recognised,
-  { skipped: faults, notes }: ReadFilesOptions,
-): Promise<{ drafts: PartedDraft<K>[]; skipped: readonly Skipped[] }> {
+  { skipped: faults, notes, heldBytes }: ReadFilesOptions,
+): Promise<{ drafts: PlacedDraft<K>[]; skipped: readonly Skipped[] }> {
   const layout = await readTextLayout(path, recognised.columns.task);
   const own: Skipped[] = [];
-  const files = await readFiles(layout, { skipped: own, notes });
-  const found = drafts(kind, recognised, files, own);
+  const files = await readFiles(layout, { skipped: own, notes, heldBytes });
+  const found = placedDrafts(kind, recognised, files, own);
   const part = found.filter((d) => d.part === 'valid');
-  const chosen = (part.length > 0 ? part : found).map((d) => ({ ...d, part: 'valid' as const }));
+  const chosen = inPart(part.length > 0 ? part : found, 'valid');
   if (chosen.length === 0) throw noRows(path, own);
-  faults.push(...own);
+  for (const fault of own) faults.push(fault);
   return { drafts: chosen, skipped: layout.skipped };
 }
 
@@ -222,31 +192,34 @@ export async function readTextDataset(
   options: ReadTextOptions = {},
 ): Promise<AnyTextDataset> {
   checkOptions(options);
-  const { strict, progress, seed = 0, split: splitting = true } = options;
+  const { strict, progress, heldBytes, seed = 0, split: splitting = true } = options;
   const choice = options.valid ?? DEFAULT_VALID;
   const layout = await readTextLayout(path, options.task);
   const faults: Skipped[] = [];
   const notes: string[] = [...layout.notes];
-  const files = await readFiles(layout, { skipped: faults, notes, progress });
+  const files = await readFiles(layout, { skipped: faults, notes, progress, heldBytes });
   const recognised = recognise(path, files, options, notes);
   const { columns } = recognised;
   const { kind } = columns;
   if (splitting) notes.push(...emptyParts(files));
   notes.push(...missingNotes(files, Object.values(columns.of)));
-  let all = drafts(kind, recognised, files, faults);
+  let all = placedDrafts(kind, recognised, files, faults);
   let beside: readonly Skipped[] = [];
   if (splitting && typeof choice === 'string') {
-    const other = await readElsewhere(choice, kind, recognised, { skipped: faults, notes });
-    all = [...all.filter((d) => d.part !== 'valid'), ...other.drafts];
+    const other = await readElsewhere(choice, kind, recognised, {
+      ...{ skipped: faults, notes, heldBytes },
+    });
+    all = all.filter((d) => d.part !== 'valid').concat(other.drafts);
     beside = other.skipped;
   }
   checkFaults(faults, strict);
   if (splitting) checkClassFolders(layout, files);
   const skipped = [...layout.skipped, ...beside, ...faults];
   if (all.length === 0) throw noRows(path, skipped);
-  const inPart = (part: DataPart) => all.filter((d) => (d.part ?? 'train') === part);
-  let train: readonly Draft[] = inPart('train');
-  let valid: readonly Draft[] = inPart('valid');
+  const of = (part: DataPart) => all.filter((d) => (d.part ?? 'train') === part);
+  let train: readonly PlacedDraft[] = of('train');
+  let valid: readonly PlacedDraft[] = of('valid');
+  const test = of('test');
   if (splitting && train.length === 0) {
     throw new DataError(
       `${path} has nothing to train on: all of it is valid or test.`,
@@ -254,7 +227,7 @@ export async function readTextDataset(
       { code: 'no-train-part' },
     );
   }
-  const classes = classesOf(kind, all, inPart('train'), splitting);
+  const classes = classesOf(kind, all, train, splitting);
   let text = 'as the data lies, nothing is split off';
   if (splitting && valid.length === 0 && typeof choice === 'number' && choice > 0) {
     const running = kind === 'plain' && layout.files.every((f) => endingOf(f.id) === 'txt');
@@ -268,21 +241,20 @@ export async function readTextDataset(
         : `${from}: ${train.length} to train, ${valid.length} to validate`;
   }
   if (splitting) {
-    const drafted = { train, valid, test: inPart('test') };
     const asked = typeof choice === 'string' || choice > 0;
-    notes.push(...partNotes(kind, drafted, { asked, classes: classes.length }));
+    notes.push(...partNotes(kind, { train, valid, test }, { asked, classes: classes.length }));
   }
   const index = new Map(classes.map((name, i) => [name, i]));
-  const made = (list: readonly Draft[]): TextSamples[TextKind][] =>
-    list.map((d) => d.make(d.names.map((name) => index.get(name)!)));
+  const sample = (d: PlacedDraft): TextSamples[TextKind] =>
+    d.make(d.names.map((name) => index.get(name)!));
   const dataset = {
     kind,
     task: columns.task,
     root: layout.root,
     classes,
-    train: made(train),
-    valid: made(valid),
-    test: made(inPart('test')),
+    train: madeOf(train, sample),
+    valid: madeOf(valid, sample),
+    test: madeOf(test, sample),
     skipped,
     split: text,
     notes,

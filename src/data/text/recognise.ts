@@ -1,5 +1,6 @@
 /** What a set of texts is: its columns, and how its rows are read. */
 import { DataError } from '../../errors.js';
+import { joinLists, mapList } from '../../util/index.js';
 import { neededColumns, recogniseColumns, type TextColumns } from './columns.js';
 import type { TextProblem, TextTaskName } from './dataset.js';
 import { labelKind } from './drafts.js';
@@ -36,7 +37,7 @@ export function recognise(
   if (names.size === 0) {
     throw new DataError(`There is no text in ${path}.`, { path }, { code: 'no-data' });
   }
-  const rows = chosen.flatMap((f) => f.rows);
+  const rows = joinLists(chosen.map((f) => f.rows));
   const found = recogniseColumns(names, task);
   const alone = found ?? (task === 'text-classification' ? recogniseColumns(names) : null);
   if (alone && (!found || task === undefined) && ['plain', 'similar'].includes(alone.kind)) {
@@ -65,7 +66,7 @@ export function recognise(
   }
   if (found.kind !== 'single-label') return { columns: found, read: (row) => row };
   const read = (row: TextRow) => (label === 'labels' ? withLists(row, [label]) : row);
-  const kind = problem ?? labelKind(rows.map(read), label!);
+  const kind = problem ?? labelKind(mapList(rows, read), label!);
   if (kind === 'single-label') notes.push(...severalNote(rows, label!));
   return { columns: { ...found, kind }, read };
 }

@@ -2,12 +2,12 @@
 import { KeyedRandom } from '../../util/index.js';
 import { stratifiedSplit } from '../split.js';
 import type { TextKind } from './dataset.js';
-import type { Draft } from './drafts.js';
+import type { PlacedDraft } from './placed-drafts.js';
 
 /** What is split. */
 export interface SplitTexts<K extends TextKind> {
-  readonly train: readonly Draft<K>[];
-  readonly valid: readonly Draft<K>[];
+  readonly train: readonly PlacedDraft<K>[];
+  readonly valid: readonly PlacedDraft<K>[];
   /** In words, how. */
   readonly text: string;
 }
@@ -21,7 +21,7 @@ export interface SplitChoice {
 }
 
 /** The class to count a sample for: its rarest, so that rare ones reach both parts. */
-function strata<K extends TextKind>(kind: K, drafts: readonly Draft<K>[]): number[] {
+function strata<K extends TextKind>(kind: K, drafts: readonly PlacedDraft<K>[]): number[] {
   if (kind !== 'single-label' && kind !== 'multi-label') return drafts.map(() => 0);
   const counts = new Map<string, number>();
   for (const { names } of drafts) {
@@ -44,15 +44,15 @@ const share = (fraction: number): number => Number((fraction * 100).toFixed(2));
  * each other, so that texts held out from everywhere would make a model look better than it is.
  */
 function heldOutEnd<K extends TextKind>(
-  drafts: readonly Draft<K>[],
+  drafts: readonly PlacedDraft<K>[],
   fraction: number,
 ): SplitTexts<K> {
   const count = Math.min(drafts.length - 1, Math.max(1, Math.round(drafts.length * fraction)));
   const before = drafts.slice(0, drafts.length - count);
-  const seen = new Set(before.map((d) => d.key));
+  const seen = new Set(before.map((d) => d.mark));
   const rest = drafts.slice(drafts.length - count);
-  const valid = rest.filter((d) => !seen.has(d.key));
-  const train = [...before, ...rest.filter((d) => seen.has(d.key))];
+  const valid = rest.filter((d) => !seen.has(d.mark));
+  const train = [...before, ...rest.filter((d) => seen.has(d.mark))];
   return {
     train,
     valid,
@@ -67,7 +67,7 @@ function heldOutEnd<K extends TextKind>(
  */
 export function splitTexts<K extends TextKind>(
   kind: K,
-  drafts: readonly Draft<K>[],
+  drafts: readonly PlacedDraft<K>[],
   { fraction, seed, running }: SplitChoice,
 ): SplitTexts<K> {
   if (drafts.length < 2) {
@@ -76,15 +76,15 @@ export function splitTexts<K extends TextKind>(
   if (running) return heldOutEnd(drafts, fraction);
   const labels = strata(kind, drafts);
   const random = KeyedRandom.of(seed);
-  const items = drafts.map(({ key }, i) => ({
+  const items = drafts.map((draft, i) => ({
     // A short name for the text: stratifiedSplit sorts by it.
-    id: `${random.fold(key).bits()}`,
+    id: `${random.fold(draft.key).bits()}`,
     label: labels[i]!,
-    group: key,
+    group: draft.mark,
     lookalike: i,
   }));
   const split = stratifiedSplit(items, { fraction, seed });
-  const doubles = drafts.length - new Set(drafts.map((d) => d.key)).size;
+  const doubles = drafts.length - new Set(drafts.map((d) => d.mark)).size;
   const words = {
     'single-label': 'of each class ',
     'multi-label': 'of each class ',

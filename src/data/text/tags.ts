@@ -1,6 +1,7 @@
 /** Tag schemes of named entities, and all of them as IOB2. */
 import { DataError } from '../../errors.js';
-import type { TextDataset } from './dataset.js';
+import { joinLists, mapList } from '../../util/index.js';
+import type { TaggedWords, TextDataset } from './dataset.js';
 
 /**
  * How tags mark pieces of text:
@@ -114,19 +115,23 @@ export function normalizeTagged(
   readonly scheme: TagScheme;
 } {
   const names = (tags: readonly number[]) => tags.map((t) => data.classes[t]!);
-  const all = [...data.train, ...data.valid, ...data.test].map((s) => names(s.tags));
+  const all = joinLists<TaggedWords>([data.train, data.valid, data.test]);
   if (all.length === 0) throw new DataError('There is no sentence.', {}, { code: 'tags' });
-  const scheme = tagScheme(all);
+  const scheme = tagScheme(mapList(all, (s) => names(s.tags)));
   const target = wanted ?? 'IOB2';
   if (scheme === 'plain' || target === 'plain' || scheme === target) return { data, scheme };
   const read = (tags: readonly number[]) => tagsIn(target, normalizeTags(names(tags), scheme));
-  const found = new Set(all.flatMap((tags) => tagsIn(target, normalizeTags(tags, scheme))));
+  const found = new Set<string>();
+  for (const { tags } of all) for (const tag of read(tags)) found.add(tag);
   const types = new Set([...found].filter((c) => c !== 'O').map((c) => c.slice(1)));
   const both = ['O', ...[...types].sort().flatMap((type) => [`B${type}`, `I${type}`])];
   const classes = wanted === undefined ? both : [...found].sort();
   const index = new Map(classes.map((name, i) => [name, i]));
   const part = (samples: TextDataset<'tags'>['train']) =>
-    samples.map((sample) => ({ ...sample, tags: read(sample.tags).map((tag) => index.get(tag)!) }));
+    mapList(samples, (sample) => ({
+      ...sample,
+      tags: read(sample.tags).map((tag) => index.get(tag)!),
+    }));
   return {
     scheme,
     data: {

@@ -131,7 +131,7 @@ test('the embedded base spells Latin and Greek, and no other script, as its card
   const base = await openTextBase('graft/minilm');
   const shareOf = (text: string) => {
     const read = new ReadTexts(base, { maxTokens: 64 });
-    read.add([{ ids: Int32Array.from(base.tokenizer.encode(text).ids), truncated: 0 }]);
+    read.add({ ids: Int32Array.from(base.tokenizer.encode(text).ids), truncated: 0 });
     return read.unknownShare;
   };
   expect(shareOf('Ein großartiger Film, très bien, ένα καλό βιβλίο 12 %')).toBe(0);

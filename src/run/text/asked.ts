@@ -64,8 +64,8 @@ export async function textsIn(
     checkInput(input, found);
     if (found?.isFile()) {
       const file = await rowsOf(input, wholeFiles);
-      asked.push(...file.asked);
-      skipped.push(...file.skipped);
+      for (const one of file.asked) asked.push(one);
+      for (const one of file.skipped) skipped.push(one);
       continue;
     }
     if ([input, pair].some((text) => text?.trim() === '')) {
@@ -140,7 +140,9 @@ export async function answersTo<S extends TextSample, T>(
 ): Promise<{ readonly rows: readonly Row[]; readonly truth: readonly T[] }> {
   const task = given as unknown as TextTask;
   const asking = { ...choices, augment: 'none', batch: Math.min(choices.batch, samples.length) };
-  const stream = streamOf({ task }, samples, base, asking, maxTokens, 'asked', undefined, read);
+  const stream = await streamOf({ task }, samples, {
+    ...{ base, choices: asking, maxTokens, fingerprint: 'asked', read },
+  });
   read?.check();
   const { model, weights } = loaded;
   const forward = new Forward(engine, model, { part: 'all', weights, keep: task.keep });

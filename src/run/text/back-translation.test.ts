@@ -59,7 +59,9 @@ test('about half of the texts of a pass are read in other words, in evaluation n
   };
   const plan = planText(dataset as never, choices, base, 32);
   const others = new Map(samples.map(({ id }) => [id, 'dull']));
-  const stream = streamOf(plan, samples, base, choices, 32, 'x', others);
+  const stream = await streamOf(plan, samples, {
+    ...{ base, choices, maxTokens: 32, fingerprint: 'x', others },
+  });
   const dull = [...base.tokenizer.ids('dull')];
   const changed = async (epoch: number, training: boolean) => {
     const found: number[] = [];

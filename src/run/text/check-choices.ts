@@ -68,3 +68,16 @@ export function checkFits(
     );
   }
 }
+
+/** Choices that change texts from pass to pass. */
+const VARIES = ['augment', 'backTranslate'] as const;
+
+/** @throws ConfigError when texts are to change from pass to pass, and the method reads each once */
+export function checkMethod(choices: FitChoices): void {
+  const varied = VARIES.find((name) => SCOPES[name]!.isSet(choices));
+  if (varied === undefined || choices.method !== 'feature-extraction') return;
+  throw new ConfigError(
+    `${varied} makes other texts for each pass, and feature-extraction reads each text once and keeps what the base says of it. Leave it out, or choose another method.`,
+    { [varied]: choices[varied], method: choices.method },
+  );
+}

@@ -195,6 +195,16 @@ test.each([
     { problem: 'regression' },
     /problem is for text-classification; this data is for token/,
   ],
+  [
+    'opinions',
+    { augment: 'light', method: 'feature-extraction' },
+    /augment makes other texts for each pass, and feature-extraction reads each text once/,
+  ],
+  [
+    'opinions',
+    { backTranslate: 'a,b', method: 'feature-extraction' },
+    /backTranslate makes other texts for each pass/,
+  ],
   ['opinions', { prefix: 'say: ' }, /prefix is for translation, summarization and text-generation/],
   ['opinions', { patience: 1, valid: 0 }, /patience counts .* Leave one of the two out/],
 ] as const)('of %s with %o is refused before anything is written', async (name, more, message) => {

@@ -12,6 +12,7 @@ import {
 import { type ReadTextOptions, readTextDataset } from '../../data/index.node.js';
 import { DataError } from '../../errors.js';
 import { problemOf } from '../../models/index.js';
+import { joinLists, mapList } from '../../util/index.js';
 import type { Evaluation } from '../apply.js';
 import { checkAskedChoices } from '../asked-choices.js';
 import { classDetails } from '../class-details.js';
@@ -30,11 +31,12 @@ import { scoringNotes, writingNotes } from './written.js';
 export function relabelled(dataset: AnyTextDataset, labels: readonly string[]): AnyTextDataset {
   const { kind, classes } = dataset;
   if (kind !== 'single-label' && kind !== 'multi-label' && kind !== 'tags') return dataset;
-  const samples = [...dataset.train, ...dataset.valid, ...dataset.test] as (
-    | ClassifiedText
-    | MultiLabelText
-    | TaggedWords
-  )[];
+  type Labelled = ClassifiedText | MultiLabelText | TaggedWords;
+  const samples = joinLists([
+    dataset.train,
+    dataset.valid,
+    dataset.test,
+  ] as (readonly Labelled[])[]);
   const index = indexLabels(classes, labels, (name) => {
     const at = classes.indexOf(name);
     const first = samples.find((s) =>
@@ -43,13 +45,13 @@ export function relabelled(dataset: AnyTextDataset, labels: readonly string[]): 
     return first ? ` (${first.id})` : '';
   });
   const at = (i: number) => index[i]!;
-  const one = (sample: ClassifiedText | MultiLabelText | TaggedWords) => {
+  const one = (sample: Labelled) => {
     if ('label' in sample) return { ...sample, label: at(sample.label) };
     if ('labels' in sample) return { ...sample, labels: sample.labels.map(at) };
     return { ...sample, tags: sample.tags.map(at) };
   };
   const [train, valid, test] = (['train', 'valid', 'test'] as const).map((part) =>
-    (dataset[part] as readonly Parameters<typeof one>[0][]).map(one),
+    mapList(dataset[part] as readonly Labelled[], one),
   );
   return { ...dataset, classes: labels, train, valid, test } as AnyTextDataset;
 }
@@ -99,7 +101,9 @@ export async function evaluateText(
   checkSameShape(record?.data.pairs, samples);
   const seen = new ReadTexts(base, { maxTokens, strict: options.strict });
   const asking = { ...choices, augment: 'none' };
-  const stream = streamOf(plan, samples, base, asking, maxTokens, part, undefined, seen);
+  const stream = await streamOf(plan, samples, {
+    ...{ base, choices: asking, maxTokens, fingerprint: part, read: seen },
+  });
   seen.check();
   const network = { model: loaded.model };
   const answerer = { network, weights: loaded.weights, loaded, plan, base, maxTokens };

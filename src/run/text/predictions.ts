@@ -78,42 +78,44 @@ export async function predictTextPart(
   const { task, head, parts } = plan;
   const forward = new Forward(engine, network.model, { part: 'all', weights, keep: task.keep });
   const rows = await collect(stream, ({ feeds }) => forward.run(feeds), { signal });
-  const metrics = task.score({ rows, truth: stream.truth });
-  const base = { part, result: { samples: rows.length, metrics }, ids: stream.ids };
+  // Gone through more than once, and on disk where the data is large.
+  const truth = [...stream.truth];
+  const metrics = task.score({ rows, truth });
+  const base = { part, result: { samples: rows.length, metrics }, ids: [...stream.ids] };
   if (head.problem === 'single_label_classification') {
     const found: ClassPredictions = {
       ...base,
-      labels: stream.truth as readonly number[],
+      labels: truth as readonly number[],
       probabilities: classProbabilities(rows),
     };
     return found;
   }
   if (head.problem === 'multi_label_classification') {
-    const labelSets = stream.truth as LabelSetPredictions['labelSets'];
+    const labelSets = truth as LabelSetPredictions['labelSets'];
     const chances = Array.from(packedRows(rows).values, (v) => short(1 / (1 + Math.exp(-v))));
     const found: LabelSetPredictions = { ...base, labelSets, chances };
     return found;
   }
   if (head.problem === 'regression') {
     const scores = Array.from(packedRows(rows).values, short);
-    const found: ScorePredictions = { ...base, scores, expected: stream.truth as number[] };
+    const found: ScorePredictions = { ...base, scores, expected: truth as number[] };
     return found;
   }
   if (head.head === 'token-classification') {
     const names = head.labels!;
     const outside = Math.max(0, names.indexOf('O'));
-    const truth = stream.truth as readonly TaggedTruth[];
+    const tagged = truth as readonly TaggedTruth[];
     const found: TagPredictions = {
       ...base,
-      rightTags: truth.map(({ tags }) => tags.map((tag) => names[tag]!)),
-      tags: truth.map(({ places }, i) =>
+      rightTags: tagged.map(({ tags }) => tags.map((tag) => names[tag]!)),
+      tags: tagged.map(({ places }, i) =>
         tagsAt(rows[i]!.data, places, outside).map((tag) => names[tag]!),
       ),
     };
     return found;
   }
   if (head.head === 'question-answering') {
-    const answers = answersOf(stream.truth as readonly QuestionWindow[], rows, plan.learned);
+    const answers = answersOf(truth as readonly QuestionWindow[], rows, plan.learned);
     const found: WrittenPredictions = {
       ...base,
       answers: [...answers].map(([{ id, question, answers: right }, answer]) => ({

@@ -73,14 +73,12 @@ export class ReadTexts {
     this.worldly = WORLDLY[base.definition.kind];
   }
 
-  add(items: readonly Ids[]): void {
-    for (const { ids, decoderIds, truncated } of items) {
-      this.sources.add(ids);
-      if (decoderIds) this.targets.add(decoderIds);
-      if (truncated === 0) continue;
-      this.texts++;
-      this.tokens += truncated;
-    }
+  add({ ids, decoderIds, truncated }: Ids): void {
+    this.sources.add(ids);
+    if (decoderIds) this.targets.add(decoderIds);
+    if (truncated === 0) return;
+    this.texts++;
+    this.tokens += truncated;
   }
 
   /** Null where every text was read to its end. */

@@ -29,47 +29,59 @@ function tagged(words: readonly string[], tags: readonly string[]): string {
   return words.map((w, i) => (tags[i] === 'O' ? w : `${w}/${tags[i]}`)).join(' ');
 }
 
-/** Answers with what each cost, worst first, as many as are shown. */
-function worstFirst(answers: readonly ReportAnswer[]): ReportAnswer[] {
-  return answers.toSorted((a, b) => b.loss! - a.loss!).slice(0, SHOWN);
+/** Samples with what each cost, worst first, as many as are shown. */
+function worstFirst(
+  losses: readonly number[],
+  shown: (index: number) => Omit<ReportAnswer, 'loss'> | null,
+): ReportAnswer[] {
+  const order = [...losses.keys()].sort((a, b) => losses[b]! - losses[a]!).slice(0, SHOWN);
+  return order.flatMap((i) => {
+    const answer = shown(i);
+    return answer ? [{ ...answer, loss: losses[i]! }] : [];
+  });
+}
+
+/** Texts of samples by their names; samples of large sets lie on disk, and few are shown. */
+function textsById(samples: readonly TextSample[]): (id: string) => string | undefined {
+  const places = new Map(samples.map(({ id }, i) => [id, i]));
+  return (id) => textOf(samples[places.get(id) ?? -1]);
 }
 
 /** Several classes a text: the mean of the binary cross entropies, as the model is trained by. */
 function labelledAnswers(
   { ids, labelSets, chances }: LabelSetPredictions,
-  byId: ReadonlyMap<string, TextSample>,
+  textFor: (id: string) => string | undefined,
   names: readonly string[],
 ): ReportAnswer[] {
   const named = (own: readonly number[]) => own.map((c) => names[c]!).join(', ') || 'none';
-  const answers = ids.flatMap((id, i): ReportAnswer[] => {
-    const asked = textOf(byId.get(id));
-    if (asked === undefined) return [];
-    const row = chances.slice(i * names.length, (i + 1) * names.length);
-    const cost = row.map((p, c) => {
+  const row = (i: number) => chances.slice(i * names.length, (i + 1) * names.length);
+  const losses = ids.map((_, i) => {
+    const cost = row(i).map((p, c) => {
       const right = labelSets[i]!.includes(c) ? p : 1 - p;
       return -Math.log(Math.max(right, 1e-30));
     });
-    const found = [...row.keys()].filter((c) => row[c]! > 0.5);
-    const loss = cost.reduce((a, b) => a + b, 0) / names.length;
-    return [{ id, asked, expected: named(labelSets[i]!), answer: named(found), loss }];
+    return cost.reduce((a, b) => a + b, 0) / names.length;
   });
-  return worstFirst(answers);
+  return worstFirst(losses, (i) => {
+    const asked = textFor(ids[i]!);
+    if (asked === undefined) return null;
+    const found = [...row(i).entries()].filter(([, p]) => p > 0.5).map(([c]) => c);
+    return { id: ids[i]!, asked, expected: named(labelSets[i]!), answer: named(found) };
+  });
 }
 
 /** A number a text: the squared error. */
 function scoredAnswers(
   { ids, scores, expected }: ScorePredictions,
-  byId: ReadonlyMap<string, TextSample>,
+  textFor: (id: string) => string | undefined,
 ): ReportAnswer[] {
   const written = (value: number) => String(Number(value.toPrecision(4)));
-  const answers = ids.flatMap((id, i): ReportAnswer[] => {
-    const asked = textOf(byId.get(id));
-    if (asked === undefined) return [];
-    const [right, found] = [expected[i]!, scores[i]!];
-    const words = { expected: written(right), answer: written(found) };
-    return [{ id, asked, ...words, loss: (found - right) ** 2 }];
+  const losses = ids.map((_, i) => (scores[i]! - expected[i]!) ** 2);
+  return worstFirst(losses, (i) => {
+    const asked = textFor(ids[i]!);
+    if (asked === undefined) return null;
+    return { id: ids[i]!, asked, expected: written(expected[i]!), answer: written(scores[i]!) };
   });
-  return worstFirst(answers);
 }
 
 /** Sentences that were tagged wrong, those with the most wrong tags first. */
@@ -78,20 +90,18 @@ function taggedAnswers(
   samples: readonly TaggedWords[],
   names: readonly string[],
 ): ReportAnswer[] {
-  return worstFirst(
-    samples.map((sample, i) => ({
-      loss: sample.tags.filter((t, w) => names[t] !== tags[i]![w]).length,
-      id: ids[i]!,
-      asked: sample.words.join(' '),
-      expected: tagged(
-        sample.words,
-        sample.tags.map((t) => names[t]!),
-      ),
-      answer: tagged(sample.words, tags[i]!),
-    })),
-  )
-    .filter(({ expected, answer }) => expected !== answer)
-    .map(({ loss: _, ...answer }) => answer);
+  const losses = samples.map(
+    (sample, i) => sample.tags.filter((t, w) => names[t] !== tags[i]![w]).length,
+  );
+  return worstFirst(losses, (i) => {
+    if (losses[i] === 0) return null;
+    const { words, tags: right } = samples[i]!;
+    const expected = tagged(
+      words,
+      right.map((t) => names[t]!),
+    );
+    return { id: ids[i]!, asked: words.join(' '), expected, answer: tagged(words, tags[i]!) };
+  }).map(({ loss: _, ...answer }) => answer);
 }
 
 /** What is told of single samples. */
@@ -108,17 +118,17 @@ function sampleParts(
     const topLosses = all.slice(0, SHOWN).map(shown);
     return { ...classParts(classes, names, choices.seed), topLosses };
   }
-  const byId = new Map(samples.map((sample) => [sample.id, sample]));
+  const textFor = textsById(samples);
   if ('labelSets' in part) {
     const rows = classDetails(part, names).perClass!;
-    const answers = labelledAnswers(part as LabelSetPredictions, byId, names);
+    const answers = labelledAnswers(part as LabelSetPredictions, textFor, names);
     return { groups: { named: 'labels', rows }, answers };
   }
   if ('scores' in part) {
     const scores = part as ScorePredictions;
     const correlation = part.result.metrics.pearson!;
     const scatter = { expected: scores.expected, predicted: scores.scores, correlation };
-    return { scatter, answers: scoredAnswers(scores, byId) };
+    return { scatter, answers: scoredAnswers(scores, textFor) };
   }
   if ('tags' in part) {
     const { perClass: rows = [] } = classDetails(part, names);

@@ -60,7 +60,7 @@ async function unknownNotes(path: string, base: TextBase, maxTokens: number): Pr
   try {
     const read = new ReadTexts(base, { maxTokens });
     const ids = Int32Array.from(await file.read(0, Math.min(LOOKED_AT, file.tokens)));
-    read.add([{ ids, truncated: 0 }]);
+    read.add({ ids, truncated: 0 });
     return read.notes();
   } finally {
     await file.close();

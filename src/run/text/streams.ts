@@ -1,8 +1,10 @@
 /** Texts of a plan as streams of batches. */
+import { setImmediate } from 'node:timers/promises';
 import { augmentText, type TextSample, textAugmentation } from '../../data/index.js';
+import { RecordFile } from '../../data/index.node.js';
 import type { TextItem, TextTask, TextTools } from '../../tasks/index.js';
 import { TextStream } from '../../train/index.js';
-import { hashText, type KeyedRandom } from '../../util/index.js';
+import { hashText, isLazy, type KeyedRandom } from '../../util/index.js';
 import type { FitChoices } from '../options.js';
 import type { TextBase } from './base.js';
 import type { TextPlan } from './plan.js';
@@ -33,26 +35,56 @@ function varied(
   };
 }
 
-/**
- * A stream of some samples of a plan.
- * @param fingerprint stands for the samples
- * @param others what training reads in place of some texts
- * @param read counts what becomes of them
- */
-export function streamOf(
+/** How samples become batches. */
+export interface StreamContext {
+  readonly base: TextBase;
+  readonly choices: FitChoices;
+  readonly maxTokens: number;
+  /** Stands for the samples. */
+  readonly fingerprint: string;
+  /** Counts what becomes of them. */
+  readonly read?: ReadTexts | undefined;
+  /** What training reads in place of some texts. */
+  readonly others?: Paraphrases | undefined;
+  /** Told of the samples that are items. */
+  readonly progress?: ((done: number) => void) | undefined;
+}
+
+/** Samples between two words of how far it is, in which nothing else goes on. */
+const PIECE = 4096;
+
+/** The items of samples; those of samples on disk lie on disk as well. */
+async function itemsOf(
+  samples: readonly TextSample[],
+  item: (sample: TextSample) => TextItem,
+  { read, progress }: Pick<StreamContext, 'read' | 'progress'>,
+): Promise<readonly TextItem[]> {
+  const stored = isLazy(samples) ? new RecordFile<TextItem>() : null;
+  const held: TextItem[] = [];
+  let done = 0;
+  for (const sample of samples) {
+    const made = item(sample);
+    read?.add(made);
+    if (stored) stored.append(made);
+    else held.push(made);
+    if (++done % PIECE > 0) continue;
+    progress?.(done);
+    await setImmediate();
+  }
+  return stored?.list() ?? held;
+}
+
+/** A stream of some samples of a plan. */
+export async function streamOf(
   { task }: Pick<TextPlan, 'task'>,
   samples: readonly TextSample[],
-  { tokenizer, definition, config }: TextBase,
-  { batch, seed, augment, prefix = '' }: FitChoices,
-  maxTokens: number,
-  fingerprint: string,
-  others?: Paraphrases,
-  read?: ReadTexts,
-): TextStream<TextSample, unknown> {
+  { base, choices, maxTokens, fingerprint, read, others, progress }: StreamContext,
+): Promise<TextStream<TextSample, unknown>> {
+  const { tokenizer, definition, config } = base;
+  const { batch, seed, augment, prefix = '' } = choices;
   const tools: TextTools = { tokenizer, maxTokens };
   const files = [...tokenizer.files(), ...(tokenizer.target?.files() ?? [])].join();
-  const items = samples.map((sample) => task.item(sample, tools));
-  read?.add(items);
+  const items = await itemsOf(samples, (sample) => task.item(sample, tools), { read, progress });
   return new TextStream({
     task,
     samples,
@@ -68,19 +100,20 @@ export function streamOf(
 }
 
 /** Streams of the parts; null for those that are empty. */
-export function streamsOf(
-  plan: TextPlan,
-  base: TextBase,
-  choices: FitChoices,
-  maxTokens: number,
-  record: string,
-  others?: Paraphrases,
-  read?: ReadTexts,
-) {
-  const stream = (part: keyof TextPlan['parts']) => {
+export async function streamsOf(plan: TextPlan, context: StreamContext) {
+  let before = 0;
+  const stream = async (part: keyof TextPlan['parts']) => {
     const samples = plan.parts[part];
     if (samples.length === 0) return null;
-    return streamOf(plan, samples, base, choices, maxTokens, `${part}:${record}`, others, read);
+    const fingerprint = `${part}:${context.fingerprint}`;
+    const progress = (done: number) => context.progress?.(before + done);
+    const made = await streamOf(plan, samples, { ...context, fingerprint, progress });
+    before += samples.length;
+    return made;
   };
-  return { train: stream('train'), valid: stream('valid'), test: stream('test') };
+  return {
+    train: await stream('train'),
+    valid: await stream('valid'),
+    test: await stream('test'),
+  };
 }

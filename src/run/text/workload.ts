@@ -9,6 +9,7 @@ import type { Workload, WorkloadContext } from '../workload.js';
 import { withAddedTokens } from './added-tokens.js';
 import { paraphrases } from './back-translation.js';
 import { loadHead, openTextBase, type TextBase, tokenLimit } from './base.js';
+import { checkMethod } from './check-choices.js';
 import { textDataRecord } from './data-record.js';
 import { checkNetwork, networkOf } from './network.js';
 import { endToken, planText, type TextPlan } from './plan.js';
@@ -82,20 +83,29 @@ export async function openTextWorkload(
   const load = () => loadHead(base, { ...plan.head, seed: choices.seed });
   const loaded = await load();
   checkNetwork(loaded, choices);
+  checkMethod(choices);
   const others =
     choices.backTranslate === undefined
       ? undefined
       : await paraphrases(plan.parts.train, choices.backTranslate, {
           engine,
           signal,
-          progress: (done, total) => listener({ type: 'data', done, total }),
+          progress: (done, total) => listener({ type: 'data', done, total, of: 'texts' }),
         });
   const remedy = 'Raise --max-length, shorten them';
   const read = new ReadTexts(base, { maxTokens, strict: choices.strict, remedy });
-  const streams = streamsOf(plan, base, choices, maxTokens, recorded.fingerprint, others, read);
+  const { fingerprint } = recorded;
+  const samples = recorded.train + recorded.valid + recorded.test;
+  const streams = await streamsOf(plan, {
+    ...{ base, choices, maxTokens, fingerprint, read, others },
+    progress: (done) => {
+      signal?.throwIfAborted();
+      listener({ type: 'data', done, total: samples, of: 'texts' });
+    },
+  });
   read.check();
-  const notes = read.notes();
-  notes.forEach(say);
+  read.notes().forEach(say);
+  const notes = [...dataset.notes, ...read.notes()];
   const data = { ...recorded, ...read.facts(), ...(notes.length > 0 ? { notes } : {}) };
   const taught = ending(loaded, plan, base);
   if (writes(plan)) {

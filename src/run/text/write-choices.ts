@@ -69,12 +69,12 @@ export function promptsOf(run: TextRun, asked: readonly Asked[]): readonly (read
   const prompts = asked.map(({ text }) => {
     if (loaded.headName === 'seq2seq-lm') {
       const item = sourceItem({ tokenizer, maxTokens }, text, prefix);
-      run.read?.add([item]);
+      run.read?.add(item);
       return [...item.ids];
     }
     const { lead, text: own } = promptIds(tokenizer, text, prefix);
     const ids = Int32Array.from([...lead, ...own]);
-    run.read?.add([{ ids, truncated: 0 }]);
+    run.read?.add({ ids, truncated: 0 });
     return [...ids];
   });
   run.read?.check();
