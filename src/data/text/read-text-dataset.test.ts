@@ -580,7 +580,7 @@ describe('files that are damaged name file and line:', () => {
     for (let i = 0; i < 50; i++) writeFileSync(path, i === 0 ? `"${piece}` : piece, { flag: 'a' });
     writeFileSync(path, '"\n{"text":"last"}\n', { flag: 'a' });
     const data = await read(path);
-    expect(data.train).toMatchObject([{ text: 'first' }, { id: 'a.jsonl:3', text: 'last' }]);
+    expect([...data.train]).toMatchObject([{ text: 'first' }, { id: 'a.jsonl:3', text: 'last' }]);
     expect(data.skipped).toMatchObject([{ id: 'a.jsonl:2' }]);
     expect(data.skipped[0]!.reason).toContain('52428802 characters long');
   });

@@ -37,7 +37,8 @@ test('holds records larger than what is read at once, and takes more after it wa
   expect([...file.list()].map((v) => v.length)).toEqual([1, 1, 1, 700_000]);
   file.append(Int32Array.of(9));
   const list = file.list();
-  expect(Buffer.compare(Buffer.from(list[3]!.buffer), Buffer.from(large.buffer))).toBe(0);
+  expect(list[3]!.length).toBe(large.length);
+  expect(list[3]!.every((value, i) => value === i)).toBe(true);
   expect(list[4]).toEqual(Int32Array.of(9));
   expect(file.list(2, 2).map((v) => v[0])).toEqual([3, 0]);
 });
