@@ -1,5 +1,5 @@
 /** Language modelling from a file that is read piece by piece. */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { testEngine } from '../../../test/support/engine.js';
@@ -77,6 +77,15 @@ test('a folder is one stream, tokenized once', async () => {
   writeFileSync(join(data, 'b.txt'), 'ann left');
   const changed = await tokenizedTexts(data, tokenizer, marks, () => {});
   expect(changed.fingerprint).not.toBe(whole.fingerprint);
+  // Of texts that no run has asked for in a month none is left when another one is made.
+  const old = new Date(Date.now() - 31 * 24 * 3600 * 1000);
+  utimesSync(whole.path, old, old);
+  writeFileSync(join(root, 'graft-tokens-mine.txt'), 'not one of them');
+  utimesSync(join(root, 'graft-tokens-mine.txt'), old, old);
+  writeFileSync(join(data, 'b.txt'), 'ann saw bob');
+  await tokenizedTexts(data, tokenizer, marks, () => {});
+  const left = [whole.path, one.path, changed.path, join(root, 'graft-tokens-mine.txt')];
+  expect(left.map((path) => existsSync(path))).toEqual([false, true, true, true]);
   expect(changed.tokens).toBeLessThan(whole.tokens);
 });
 

@@ -1,6 +1,6 @@
 /** Text that is larger than memory as a stream of blocks: its tokens lie in a file, batches are read from it. */
 import { createHash, randomUUID } from 'node:crypto';
-import { rename, rm, stat } from 'node:fs/promises';
+import { readdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { extname, join } from 'node:path';
 import type { Tokenizer } from '../../data/index.js';
@@ -67,6 +67,21 @@ export async function sizedTexts(path: string): Promise<SizedTexts[]> {
   );
 }
 
+/** Token files that no run has asked for since are removed: each is as large as the text that it was made of. */
+const KEPT_DAYS = 30;
+const TOKEN_FILE = /^graft-tokens-[0-9a-f]{32}$/;
+
+/** Removes token files of texts that are done with; what cannot be removed is somebody else's. */
+async function removeOld(folder: string, now: number): Promise<void> {
+  for (const name of await readdir(folder)) {
+    if (!TOKEN_FILE.test(name)) continue;
+    const file = join(folder, name);
+    const { mtimeMs } = await stat(file).catch(() => ({ mtimeMs: now }));
+    if (now - mtimeMs > KEPT_DAYS * 24 * 3600 * 1000)
+      await rm(file, { force: true }).catch(() => {});
+  }
+}
+
 /**
  * Writes the tokens of all texts at `path`, each document between its marks, into a file of the system's
  * temporary folder. It is found again as long as texts (by name, size and time of change) and tokenizer are the same.
@@ -85,7 +100,14 @@ export async function tokenizedTexts(
     .digest('hex')
     .slice(0, 32);
   const place = join(tmpdir(), `graft-tokens-${key}`);
-  if (!(await stat(place).catch(() => null))) {
+  const now = new Date();
+  // The time of its last change is that of its last use.
+  const known = await utimes(place, now, now).then(
+    () => true,
+    () => false,
+  );
+  if (!known) {
+    await removeOld(tmpdir(), now.getTime());
     const beside = `${place}.${randomUUID()}`;
     const writer = await createTokenFile(beside, { vocabulary: tokenizer.vocabularySize });
     try {
