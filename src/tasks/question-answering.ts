@@ -19,13 +19,14 @@ export interface QuestionWindow extends TextSample {
   readonly typeIds: Int32Array;
   /** First token of the context. */
   readonly from: number;
-  /** Ranges of the context's tokens in the context, in UTF-16 units. */
-  readonly spans: readonly (readonly [number, number])[];
+  /** Where each token of the context begins and ends in it, [tokens, 2], in UTF-16 units. */
+  readonly spans: Int32Array;
   /** Tokens at which the answer begins and ends; both 0 (the first token) where it is not in this piece. */
   readonly start: number;
   readonly end: number;
-  /** What the window is a piece of. */
+  /** What the window is a piece of, and which, from 0. All pieces of a sample stand together. */
   readonly sample: QuestionSample;
+  readonly piece: number;
 }
 
 /** Longest answer that is looked for, tokens; the SQuAD scripts' limit. */
@@ -39,8 +40,12 @@ function tokensOf(
   spans: QuestionWindow['spans'],
 ): readonly [number, number] | null {
   const end = start + text.length;
-  const first = spans.findIndex(([from, to]) => from <= start && start < to);
-  const last = spans.findIndex(([from, to]) => from < end && end <= to);
+  let [first, last] = [-1, -1];
+  for (let i = 0; 2 * i < spans.length; i++) {
+    const [from, to] = [spans[2 * i]!, spans[2 * i + 1]!];
+    if (first < 0 && from <= start && start < to) first = i;
+    if (last < 0 && from < end && end <= to) last = i;
+  }
   return first >= 0 && last >= first ? [first, last] : null;
 }
 
@@ -75,7 +80,9 @@ export function questionWindows(
   for (let at = 0; ; at += Math.ceil(room / 2)) {
     const size = Math.min(room, count - at);
     const piece = (list: readonly number[]) => list.slice(from + at, from + at + size);
-    const spans = whole.offsets.slice(from + at, from + at + size) as QuestionWindow['spans'];
+    // Tokens of the context all have a range; special ones have none.
+    const ranges = whole.offsets.slice(from + at, from + at + size) as [number, number][];
+    const spans = Int32Array.from(ranges.flat());
     const found = answers.map((a) => tokensOf(a, spans)).find((span) => span !== null);
     windows.push({
       id,
@@ -86,6 +93,7 @@ export function questionWindows(
       start: found ? from + found[0] : 0,
       end: found ? from + found[1] : 0,
       sample,
+      piece: windows.length,
     });
     if (at + size >= count) return windows;
   }
@@ -101,14 +109,13 @@ function side(logits: Tensor, index: number): Tensor {
 /** The likeliest span of a window, and how it compares with the likeliest of other windows. */
 function bestSpan({ from, spans, sample }: QuestionWindow, { data }: Row) {
   const likeliest = (s: number) =>
-    spans
-      .map((_, i) => i)
+    Array.from({ length: spans.length / 2 }, (_, i) => i)
       .sort((a, b) => data[2 * (from + b) + s]! - data[2 * (from + a) + s]!)
       .slice(0, CANDIDATES);
   let best = { score: Number.NEGATIVE_INFINITY, text: '' };
   const textOf = (start: number, end: number) =>
     // Tokens of some tokenizers hold the space before a word; it is no part of the answer.
-    sample.context.slice(spans[start]![0], spans[end]![1]).trim();
+    sample.context.slice(spans[2 * start], spans[2 * end + 1]).trim();
   const ends = likeliest(1);
   for (const start of likeliest(0)) {
     for (const end of ends) {
@@ -140,12 +147,15 @@ export function answersOf(
   { unanswerable = false }: AnswerOptions = {},
 ): Map<QuestionSample, string> {
   const best = new Map<QuestionSample, { score: number; text: string; nowhere: number }>();
+  let sample: QuestionSample | undefined;
   for (const [i, window] of windows.entries()) {
     const found = bestSpan(window, rows[i]!);
-    const before = best.get(window.sample);
+    // Windows on disk each have a sample of their own.
+    if (!sample || window.piece === 0) sample = window.sample;
+    const before = best.get(sample);
     const nowhere = Math.min(found.nowhere, before?.nowhere ?? Number.POSITIVE_INFINITY);
     const better = !before || found.score > before.score ? found : before;
-    best.set(window.sample, { ...better, nowhere });
+    best.set(sample, { ...better, nowhere });
   }
   return new Map(
     [...best].map(([sample, { score, text, nowhere }]) => [

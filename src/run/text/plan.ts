@@ -9,6 +9,7 @@ import {
   type TextSample,
   type Tokenizer,
 } from '../../data/index.js';
+import { RecordFile } from '../../data/index.node.js';
 import { ConfigError } from '../../errors.js';
 import type { LoadTextOptions } from '../../models/index.js';
 import {
@@ -17,6 +18,7 @@ import {
   maskedLanguageModeling,
   multiLabelClassification,
   promptedText,
+  type QuestionWindow,
   questionAnswering,
   questionWindows,
   type ScoreRange,
@@ -30,6 +32,7 @@ import {
   textToText,
   tokenClassification,
 } from '../../tasks/index.js';
+import { isLazy } from '../../util/index.js';
 import type { FitChoices } from '../options.js';
 import type { TextBase } from './base.js';
 import { checkFits } from './check-choices.js';
@@ -165,6 +168,17 @@ function planLanguage(
   return planOf(task, parts, 'blocks');
 }
 
+/** Windows of all samples; those of samples on disk lie on disk as well. */
+function windowsOf(
+  samples: readonly QuestionSample[],
+  windows: (sample: QuestionSample) => readonly QuestionWindow[],
+): readonly QuestionWindow[] {
+  if (!isLazy(samples)) return samples.flatMap(windows);
+  const stored = new RecordFile<QuestionWindow>();
+  for (const sample of samples) for (const window of windows(sample)) stored.append(window);
+  return stored.list();
+}
+
 /** What a decoder is taught to end a completion with. @throws ConfigError when nothing names a token for it */
 export function endToken({ config, tokenizer }: Pick<TextBase, 'config' | 'tokenizer'>): number {
   return config.eosTokens[0] ?? specialToken(tokenizer, 'eos');
@@ -258,7 +272,7 @@ export function planText(
     return planOf(task, dataset, 'pairs');
   }
   const windows = (samples: readonly QuestionSample[]) =>
-    samples.flatMap((sample) => questionWindows(sample, base.tokenizer, maxTokens));
+    windowsOf(samples, (sample) => questionWindows(sample, base.tokenizer, maxTokens));
   const { train, valid, test } = dataset;
   const parts = { train: windows(train), valid: windows(valid), test: windows(test) };
   const learned = known ?? learnedFrom(dataset);

@@ -13,6 +13,8 @@ import { streamsOf } from './streams.js';
 
 const { at, write } = toyTexts();
 
+/** The most tokens of a text: a context takes several windows. */
+const LONG = 16;
 const WORDS = ['ann', 'saw', 'the', 'dull', 'film'];
 const SETS: Record<string, Record<string, string>> = {
   classes: { 'train.csv': csv('text,label', opinions(90, 'm')) },
@@ -22,6 +24,13 @@ const SETS: Record<string, Record<string, string>> = {
     )
       .map((lines) => lines.join('\n'))
       .join('\n\n'),
+  },
+  spans: {
+    'train.jsonl': Array.from({ length: 20 }, (_, i) => {
+      const context = `${WORDS.slice(i % 4).join(' ')} ann saw the film. bob saw the dull film`;
+      const answers = { text: ['bob'], answer_start: [context.indexOf('bob')] };
+      return JSON.stringify({ question: 'the film?', context, answers });
+    }).join('\n'),
   },
   scores: {
     'train.csv': csv(
@@ -38,12 +47,12 @@ test.each(Object.keys(SETS))('of %s', async (name) => {
     const found = await readTextDataset(path, { heldBytes });
     const dataset = relabelled(found, [...found.classes].reverse());
     const choices = { ...fitDefaults(dataset.task), data: path, batch: 8, augment: 'none' };
-    const plan = planText(dataset, choices, base, 8);
-    const read = new ReadTexts(base, { maxTokens: 8 });
+    const plan = planText(dataset, choices, base, LONG);
+    const read = new ReadTexts(base, { maxTokens: LONG });
     const record = textDataRecord(dataset, plan);
     const done: number[] = [];
     const streams = await streamsOf(plan, {
-      ...{ base, choices, maxTokens: 8, fingerprint: record.fingerprint, read },
+      ...{ base, choices, maxTokens: LONG, fingerprint: record.fingerprint, read },
       progress: (n) => done.push(n),
     });
     const { train, valid } = streams;
