@@ -36,6 +36,22 @@ describe('an input is a text, or a file of texts', () => {
     });
   });
 
+  test('as many texts as a file has, more than a call takes arguments', async () => {
+    const lines = Array.from({ length: 150_000 }, (_, i) => `{"text":"the film ${i}"}`);
+    const folder = write('many', { 'many.jsonl': lines.join('\n') });
+    const { asked } = await textsIn([join(folder, 'many.jsonl')]);
+    expect(asked).toHaveLength(150_000);
+    expect(asked.at(-1)!.text).toBe('the film 149999');
+    const some = lines
+      .slice(0, 17_000)
+      .map((line, i) => (i % 2 ? line : line.replace('film', 'saw')));
+    const { predictions } = await predictRun(at('classes'), [
+      join(write('some', { 'some.jsonl': some.join('\n') }), 'some.jsonl'),
+    ]);
+    expect(predictions.map((p) => p.text)).toEqual(some.map((line) => JSON.parse(line).text));
+    expect(predictions.every((p) => p.answers?.length === 2)).toBe(true);
+  });
+
   test('each line of standard input is a text, by its number', async () => {
     const stdin = Readable.from([Buffer.from('the film\n\nwas caf'), Buffer.from('é today\r\n')]);
     const { asked } = await textsIn(['-'], { stdin, pair: 'second' });

@@ -30,6 +30,9 @@ import { type PlacedWord, placedWords, wordsIn } from './words.js';
 import { promptsOf, type WriteChoices, writeOptions, writerOf } from './write-choices.js';
 import { writeTexts, writingNotes } from './written.js';
 
+/** Texts whose ids and logits are held at a time. */
+const AT_ONCE = 16_384;
+
 /** How a text model is asked. */
 export interface PredictChoices {
   /** Classes or words that are told of; 3 by default. */
@@ -216,12 +219,19 @@ async function predictionsOf(
   const { labels } = loaded.config;
   const kind = kindOf(opened);
   const choices = { ...opened.choices, augment: 'none' };
-  const { task, parts } = planText(unlabelled(kind, asked, labels), choices, base, maxTokens);
-  const { rows, truth } = await answersTo(engine, opened, task, parts.train);
-  return asked.map((one, i) => ({
-    file: one.id,
-    text: one.text,
-    ...(one.text2 === undefined ? {} : { text2: one.text2 }),
-    ...answerOf(kind, one, rows[i]!, truth[i], labels, top),
-  }));
+  const predictions: Prediction[] = [];
+  for (let at = 0; at < asked.length; at += AT_ONCE) {
+    const some = asked.slice(at, at + AT_ONCE);
+    const { task, parts } = planText(unlabelled(kind, some, labels), choices, base, maxTokens);
+    const { rows, truth } = await answersTo(engine, opened, task, parts.train);
+    for (const [i, one] of some.entries()) {
+      predictions.push({
+        file: one.id,
+        text: one.text,
+        ...(one.text2 === undefined ? {} : { text2: one.text2 }),
+        ...answerOf(kind, one, rows[i]!, truth[i], labels, top),
+      });
+    }
+  }
+  return predictions;
 }
