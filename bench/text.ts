@@ -1,5 +1,5 @@
 /**
- * `npm run bench:text`: BERT-base trained, frozen and evaluated, GPT-2 writing, sentences of mixed lengths,
+ * `npm run bench:text`: BERT-base trained, frozen and evaluated, GPT-2 writing, texts of mixed lengths,
  * beside PyTorch and transformers; what tokenizing costs, memory, the first step. Two threads each.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -10,7 +10,16 @@ import { saveTextModel } from '../src/run/text/save-model.js';
 import { nodeRuntime } from '../src/runtime/ort-node.js';
 import { FIRST_STEP, firstStepRow } from './first-step.js';
 import { benchOptions, duel, type Row, type RowHead, type Side, sideOf, Table } from './harness.js';
-import { MINI_LM, mixedIds, startPasses } from './models/mixed-lengths.js';
+import {
+  FROZEN_PASSES,
+  frozenRun,
+  MINI_LM,
+  mixedIds,
+  type Passes,
+  sentencePasses,
+  translationIds,
+  translationPasses,
+} from './models/passes.js';
 import {
   BATCH,
   evaluation,
@@ -34,6 +43,8 @@ const EVALUATION = 'BERT-base evaluation forward';
 const COMPILED = `${EVALUATION}, torch.compile`;
 const GENERATION = `GPT-2 small, ${WRITTEN} tokens after ${PROMPT}`;
 const MIXED = 'MiniLM-L6 size, a pass over mixed lengths';
+const FROZEN = `MiniLM-L6 size frozen, a run of ${FROZEN_PASSES} passes over mixed lengths`;
+const TRANSLATION = 'T5-small, a pass over translations';
 const TOKENIZING = `${BATCH} texts of ${TOKENS} tokens to ids, WordPiece`;
 const MEMORY = `${FULL_STEP}, peak memory`;
 
@@ -44,6 +55,8 @@ const ORDER = [
   COMPILED,
   GENERATION,
   MIXED,
+  FROZEN,
+  TRANSLATION,
   TOKENIZING,
   FIRST_STEP,
   MEMORY,
@@ -112,22 +125,58 @@ async function compiledRow(bench: Bench): Promise<Row> {
   }
 }
 
+const tokensIn = (rows: readonly (readonly number[])[]) => rows.reduce((n, r) => n + r.length, 0);
+
 /** Time of a pass, and tokens a second in the note: padding counts for neither side. */
-async function mixedRow(bench: Bench): Promise<Row> {
-  const ids = mixedIds();
-  const tokens = ids.reduce((n, row) => n + row.length, 0);
-  writeFileSync(join(bench.folder, 'mixed.json'), JSON.stringify({ ids, config: MINI_LM }));
+async function passRow(
+  bench: Bench,
+  head: RowHead,
+  tokens: number,
+  start: (engine: Engine) => Promise<Passes>,
+): Promise<Row> {
   const peer = await bench.torch();
-  return peer.with(MIXED, (theirs) =>
+  return peer.with(head.name, (theirs) =>
     withEngine(async (engine) => {
-      const passes = await startPasses(engine, ids);
+      const passes = await start(engine);
       await passes.pass();
-      const head = { name: MIXED, goal: 1.3 };
       const row = await duel(head, sideOf(passes.pass), theirs, { pairs: 5, calls: 1 });
       await passes.end();
       const rate = (ms: number) => `${Math.round((tokens / ms) * 1000)} tokens/s`;
-      const note = `${ids.length} sentences, ${tokens} tokens; ours ${rate(row.ours)}, transformers' Trainer with group_by_length ${rate(row.peer!)}`;
+      const note = `${head.note}, ${tokens} tokens; ours ${rate(row.ours)}, transformers' Trainer with group_by_length ${rate(row.peer!)}`;
       return { ...row, note };
+    }),
+  );
+}
+
+/** Sentences as transformers' side reads them. */
+function writeSentences({ folder }: Bench): number[][] {
+  const ids = mixedIds();
+  writeFileSync(join(folder, 'mixed.json'), JSON.stringify({ ids, config: MINI_LM }));
+  return ids;
+}
+
+function mixedRow(bench: Bench): Promise<Row> {
+  const ids = writeSentences(bench);
+  const head = { name: MIXED, goal: 1.3, note: `${ids.length} sentences` };
+  return passRow(bench, head, tokensIn(ids), (engine) => sentencePasses(engine, ids));
+}
+
+function translationRow(bench: Bench): Promise<Row> {
+  const pairs = translationIds();
+  writeFileSync(join(bench.folder, 'pairs.json'), JSON.stringify(pairs));
+  const head = { name: TRANSLATION, goal: 1.3, note: `${pairs.length} pairs` };
+  const tokens = tokensIn(pairs.flatMap(({ source, target }) => [source, target]));
+  return passRow(bench, head, tokens, (engine) => translationPasses(engine, pairs));
+}
+
+/** A whole run, from compiling on: what is kept of a frozen trunk pays from the second pass on. */
+async function frozenRow(bench: Bench): Promise<Row> {
+  const ids = writeSentences(bench);
+  const peer = await bench.torch();
+  return peer.with(FROZEN, (theirs) =>
+    withEngine(async (engine) => {
+      const head = { name: FROZEN, goal: 1.4, note: `${ids.length} sentences, features kept` };
+      return duel(head, sideOf(await frozenRun(engine, ids)), theirs, { pairs: 5, calls: 1 });
     }),
   );
 }
@@ -182,6 +231,8 @@ const MAKERS: Readonly<Record<string, (bench: Bench) => Promise<Row>>> = {
   [COMPILED]: compiledRow,
   [GENERATION]: (bench) => against(bench, { name: GENERATION, goal: 1.5 }, generation, 5),
   [MIXED]: mixedRow,
+  [FROZEN]: frozenRow,
+  [TRANSLATION]: translationRow,
   [TOKENIZING]: tokenizingRow,
   [FIRST_STEP]: firstStep,
   [MEMORY]: async () => memoryRow(),

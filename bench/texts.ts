@@ -11,6 +11,7 @@ import {
 const SHARED = new URL('../../shared/data/', import.meta.url);
 const VOCABULARY = new URL('tokenizers/bert-base-uncased-vocab.txt', SHARED);
 const SENTENCES = new URL('sst/binary/train.csv', SHARED);
+const PAIRS = new URL('multi30k/en-de/train.csv', SHARED);
 const DOCS = new URL('../docs/', import.meta.url);
 
 /** Words of a sentence in the binary SST: its 5th, 15th, ..., 95th percentile. */
@@ -34,6 +35,18 @@ export function sentences(): string[] {
   if (!existsSync(SENTENCES)) return ownSentences();
   const rows: { readonly text: string }[] = parse(readFileSync(SENTENCES), { columns: true });
   return rows.map(({ text }) => text);
+}
+
+/** Sources and targets; without the shared data each sentence goes with the next one. */
+export function translations(): (readonly [source: string, target: string])[] {
+  if (!existsSync(PAIRS)) {
+    const all = ownSentences();
+    return all.map((text, i) => [text, all[(i + 1) % all.length]!]);
+  }
+  const rows: { readonly source: string; readonly target: string }[] = parse(readFileSync(PAIRS), {
+    columns: true,
+  });
+  return rows.map(({ source, target }) => [source, target]);
 }
 
 /** BERT's own vocabulary, or one that is trained on the sentences. */

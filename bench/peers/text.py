@@ -31,6 +31,8 @@ try:
         BertForSequenceClassification,
         GPT2Config,
         GPT2LMHeadModel,
+        T5Config,
+        T5ForConditionalGeneration,
     )
 except ImportError as missing:
     hint = "run: pip install torch transformers accelerate"
@@ -147,28 +149,30 @@ def generation():
     return run
 
 
-def mixed_lengths():
-    """One epoch of transformers' Trainer, sentences grouped by length and padded to the longest."""
+def given(name):
+    with open(os.path.join(sys.argv[-1], name), encoding="utf-8") as file:
+        return json.load(file)
+
+
+def padded(rows):
+    """Sources padded to the longest, and what says where they end."""
+    ids = [torch.tensor(row["input_ids"]) for row in rows]
+    return {
+        "input_ids": pad_sequence(ids, batch_first=True),
+        "attention_mask": pad_sequence([torch.ones_like(row) for row in ids], batch_first=True),
+    }
+
+
+def trainer_run(model, samples, labels, epochs=1):
+    """transformers' Trainer, texts grouped by length; `labels` makes those of a batch."""
     from transformers import Trainer, TrainingArguments
 
-    with open(os.path.join(sys.argv[-1], "mixed.json"), encoding="utf-8") as file:
-        mixed = json.load(file)
-    samples = [{"input_ids": ids, "labels": i % 2} for i, ids in enumerate(mixed["ids"])]
-
-    def collate(rows):
-        ids = [torch.tensor(row["input_ids"]) for row in rows]
-        return {
-            "input_ids": pad_sequence(ids, batch_first=True),
-            "attention_mask": pad_sequence([torch.ones_like(row) for row in ids], batch_first=True),
-            "labels": torch.tensor([row["labels"] for row in rows]),
-        }
-
     trainer = Trainer(
-        bert(**mixed["config"]),
+        model,
         TrainingArguments(
             output_dir=sys.argv[-1],
             per_device_train_batch_size=BATCH,
-            num_train_epochs=1,
+            num_train_epochs=epochs,
             train_sampling_strategy="group_by_length",
             learning_rate=5e-5,
             weight_decay=0.01,
@@ -180,11 +184,39 @@ def mixed_lengths():
             use_cpu=True,
         ),
         train_dataset=samples,
-        data_collator=collate,
+        data_collator=lambda rows: {**padded(rows), "labels": labels(rows)},
     )
     # It prints a summary of every training, where replies are read.
     trainer.remove_callback(transformers.PrinterCallback)
     return trainer.train
+
+
+def sentence_run(freeze, epochs):
+    mixed = given("mixed.json")
+    samples = [{"input_ids": ids, "labels": i % 2} for i, ids in enumerate(mixed["ids"])]
+    model = bert(**mixed["config"])
+    if freeze:
+        for part in (model.bert.embeddings, model.bert.encoder):
+            part.requires_grad_(False)
+    return trainer_run(model, samples, lambda rows: torch.tensor([r["labels"] for r in rows]), epochs)
+
+
+def mixed_lengths():
+    return sentence_run(freeze=False, epochs=1)
+
+
+def frozen_run():
+    return sentence_run(freeze=True, epochs=3)
+
+
+def translations():
+    samples = [{"input_ids": p["source"], "labels": p["target"]} for p in given("pairs.json")]
+
+    def labels(rows):
+        targets = [torch.tensor(row["labels"]) for row in rows]
+        return pad_sequence(targets, batch_first=True, padding_value=-100)
+
+    return trainer_run(T5ForConditionalGeneration(T5Config(decoder_start_token_id=0)), samples, labels)
 
 
 def first_step(folder):
@@ -206,6 +238,8 @@ ROWS = {
     "BERT-base evaluation forward, torch.compile": compiled_evaluation,
     "GPT-2 small, 128 tokens after 16": generation,
     "MiniLM-L6 size, a pass over mixed lengths": mixed_lengths,
+    "MiniLM-L6 size frozen, a run of 3 passes over mixed lengths": frozen_run,
+    "T5-small, a pass over translations": translations,
 }
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 /**
- * Ways of tuning on one set: each against plain fine-tuning with the same passes and rate. A way may also begin at
+ * Ways of tuning on one set: each against plain fine-tuning with the same rate and, but for one, the same passes. A way may also begin at
  * what an earlier run left: a related task (intermediate-task training), or the target's own texts without labels.
  * @see Phang et al., "Sentence encoders on STILTs", 2018; Gururangan et al., "Don't stop pretraining", 2020
  */
@@ -41,6 +41,7 @@ const CHANGED: readonly Way[] = [
   { name: 'rates falling by 0.8 a layer', options: { 'layer-decay': 0.8 } },
   { name: 'gradual unfreezing', options: { method: 'gradual-unfreezing' } },
   { name: 'the top layer anew', options: { 'reinit-layers': 1 } },
+  { name: 'twice the passes, weights averaged', options: { epochs: 4, ema: 0.99 } },
   { name: 'after opinions on goods', options: {}, before: 'related' },
   { name: "after the target's texts without labels", options: {}, before: 'texts' },
 ];
