@@ -130,7 +130,9 @@ export class PhaseRun {
   async evaluate(signal?: AbortSignal): Promise<Metrics | null> {
     const { valid, task } = this.options;
     if (!valid) return null;
-    return task.score({ rows: await this.rows(valid, signal), truth: valid.truth });
+    const rows = await this.rows(valid, signal);
+    // Scores go through it several times, and that of large data lies on disk.
+    return task.score({ rows, truth: [...valid.truth] });
   }
 
   /**

@@ -86,7 +86,7 @@ class StoredDraft<K extends TextKind> implements PlacedDraft<K> {
   }
 
   /** The same in another part. */
-  in(part: DataPart): StoredDraft<K> {
+  movedTo(part: DataPart): StoredDraft<K> {
     return new StoredDraft(this.source, this.index, { part, mark: this.mark }, this.kept);
   }
 
@@ -146,7 +146,7 @@ export function inPart<K extends TextKind>(
   drafts: readonly PlacedDraft<K>[],
   part: DataPart,
 ): PlacedDraft<K>[] {
-  return drafts.map((d) => (d instanceof StoredDraft ? d.in(part) : { ...d, part }));
+  return drafts.map((d) => (d instanceof StoredDraft ? d.movedTo(part) : { ...d, part }));
 }
 
 /** What is made of each draft; of those on disk anew at every reading. */
