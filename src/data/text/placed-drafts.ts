@@ -1,6 +1,6 @@
 /** Rows of files as drafts with their places; of rows that lie on disk only what sorts them is kept. */
 import { DataError } from '../../errors.js';
-import { hashBytes, isLazy, lazyList } from '../../util/index.js';
+import { hashBytes, hashText, isLazy, lazyList } from '../../util/index.js';
 import type { Skipped } from '../image.js';
 import { type DataPart, partOf } from '../list.js';
 import type { TextKind } from './dataset.js';
@@ -12,11 +12,13 @@ import type { TextFile } from './text-layout.js';
 import { placeOf, type TextRow } from './text-row.js';
 
 /** A draft, where it came from, and the part that it belongs to. */
-export interface PlacedDraft<K extends TextKind = TextKind> extends Draft<K> {
+export interface PlacedDraft<K extends TextKind = TextKind> extends Omit<Draft<K>, 'key'> {
   readonly id: string;
   readonly part: DataPart | null;
   /** Stands for the key: drafts of one key have one mark, and no others have it. */
   readonly mark: string | number;
+  /** 32 bits of the key that are the same wherever the draft lies, to draw by. */
+  readonly lot: number;
 }
 
 /**
@@ -51,6 +53,7 @@ const marked = (key: string) => Number.parseInt(hashBytes(ENCODER.encode(key)).s
 class StoredDraft<K extends TextKind> implements PlacedDraft<K> {
   readonly part: DataPart | null;
   readonly mark: number;
+  readonly lot: number;
   private readonly source: Source<K>;
   private readonly index: number;
   private readonly kept: readonly string[] | null;
@@ -59,13 +62,14 @@ class StoredDraft<K extends TextKind> implements PlacedDraft<K> {
   constructor(
     source: Source<K>,
     index: number,
-    { part, mark }: { readonly part: DataPart | null; readonly mark: number },
+    { part, mark, lot }: Pick<StoredDraft<K>, 'part' | 'mark' | 'lot'>,
     kept: readonly string[] | null,
   ) {
     this.source = source;
     this.index = index;
     this.part = part;
     this.mark = mark;
+    this.lot = lot;
     this.kept = kept;
   }
 
@@ -77,17 +81,14 @@ class StoredDraft<K extends TextKind> implements PlacedDraft<K> {
     return this.kept ?? this.again().names;
   }
 
-  get key(): string {
-    return this.again().key;
-  }
-
   get make(): Draft<K>['make'] {
     return this.again().make;
   }
 
   /** The same in another part. */
   movedTo(part: DataPart): StoredDraft<K> {
-    return new StoredDraft(this.source, this.index, { part, mark: this.mark }, this.kept);
+    const { source, index, mark, lot, kept } = this;
+    return new StoredDraft(source, index, { part, mark, lot }, kept);
   }
 
   private again(): Draft<K> {
@@ -131,11 +132,13 @@ export function placedDrafts<K extends TextKind>(
         continue;
       }
       const part = partOfRow(file, row);
+      const { key, ...rest } = own;
+      const lot = hashText(key);
       if (stored) {
         // A sentence has a tag for each word.
         const names = kind === 'tags' ? null : keep(own.names);
-        found.push(new StoredDraft(source, i, { part, mark: marked(own.key) }, names));
-      } else found.push({ ...own, id, part, mark: own.key });
+        found.push(new StoredDraft(source, i, { part, mark: marked(key), lot }, names));
+      } else found.push({ ...rest, id, part, mark: key, lot });
     }
   }
   return found;

@@ -78,7 +78,7 @@ export function splitTexts<K extends TextKind>(
   const random = KeyedRandom.of(seed);
   const items = drafts.map((draft, i) => ({
     // A short name for the text: stratifiedSplit sorts by it.
-    id: `${random.fold(draft.key).bits()}`,
+    id: `${random.fold(draft.lot).bits()}`,
     label: labels[i]!,
     group: draft.mark,
     lookalike: i,
