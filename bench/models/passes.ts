@@ -28,8 +28,9 @@ export const MINI_LM: RawConfig = {
   intermediate_size: 1536,
 };
 
-/** Texts of a pass: forty steps. */
-const TEXTS = 640;
+/** Texts of a pass: forty steps; of pairs, twenty. */
+const SENTENCES = 640;
+const PAIRS = 320;
 /** Passes of a run whose trunk is frozen. */
 export const FROZEN_PASSES = 3;
 
@@ -37,20 +38,20 @@ const T5_START = 0;
 const T5_END = 1;
 
 /** Some of a list, drawn evenly from all of it. */
-const drawn = <T>(list: readonly T[]): T[] =>
-  Array.from({ length: TEXTS }, (_, i) => list[Math.floor((i * list.length) / TEXTS)]!);
+const drawn = <T>(list: readonly T[], count: number): T[] =>
+  Array.from({ length: count }, (_, i) => list[Math.floor((i * list.length) / count)]!);
 
 /** Ids of sentences. */
 export function mixedIds(): number[][] {
   const tokenizer = wordPiece();
-  return drawn(sentences()).map((text) => Array.from(tokenizer.ids(text)));
+  return drawn(sentences(), SENTENCES).map((text) => Array.from(tokenizer.ids(text)));
 }
 
 /** Ids of sources and targets, each with T5's end; which words they stand for is of no account to a new model. */
 export function translationIds(): { readonly source: number[]; readonly target: number[] }[] {
   const tokenizer = wordPiece();
   const ids = (text: string) => [...tokenizer.ids(text, { addSpecialTokens: false }), T5_END];
-  return drawn(translations()).map(([source, target]) => ({
+  return drawn(translations(), PAIRS).map(([source, target]) => ({
     source: ids(source),
     target: ids(target),
   }));
