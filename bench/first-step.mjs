@@ -27,7 +27,12 @@ const dataset = { kind: 'single-label', classes: ['no', 'yes'], train, valid: []
 const choices = { ...fitDefaults('text-classification'), data: '', batch: count };
 const plan = planText(dataset, choices, base, maxTokens);
 const { model, weights, head } = await loadHead(base, plan.head);
-const stream = streamOf(plan, train, base, { ...choices, augment: 'none' }, maxTokens, 'bench');
+const stream = await streamOf(plan, train, {
+  base,
+  choices: { ...choices, augment: 'none' },
+  maxTokens,
+  fingerprint: 'bench',
+});
 const [phase] = findMethod('fine-tune').plan({
   model,
   hasRole: (parameter) => head.parameters.test(parameter),
