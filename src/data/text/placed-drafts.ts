@@ -104,7 +104,7 @@ class StoredDraft<K extends TextKind> implements PlacedDraft<K> {
 function shared(): (names: readonly string[]) => readonly string[] {
   const known = new Map<string, readonly string[]>();
   return (names) => {
-    const key = names.join('\0');
+    const key = JSON.stringify(names);
     const found = known.get(key);
     if (!found) known.set(key, names);
     return found ?? names;

@@ -1,4 +1,5 @@
 /** Language modelling on a file that is not held in memory. */
+import type { Skipped } from '../../data/index.js';
 import { openTokenFile, type TokenFile } from '../../data/index.node.js';
 import { ConfigError, DataError } from '../../errors.js';
 import type { TaskDefinition } from '../../tasks/index.js';
@@ -67,11 +68,15 @@ async function unknownNotes(path: string, base: TextBase, maxTokens: number): Pr
   }
 }
 
-/** @throws DataError when the file has less than two blocks */
+/**
+ * @param skipped rows that are known to hold no text
+ * @throws DataError when the file has less than two blocks
+ */
 export async function openStreamedWorkload(
   asked: FitChoices,
   base: TextBase,
   { engine, listener, signal }: Pick<WorkloadContext, 'engine' | 'listener' | 'signal'>,
+  skipped: readonly Skipped[] = [],
 ): Promise<Workload> {
   const { tokenizer, config, definition } = base;
   const choices: FitChoices = { ...asked, task: 'language-modeling' };
@@ -128,7 +133,7 @@ export async function openStreamedWorkload(
       valid: held,
       test: 0,
       split: `the last ${held} of ${blocks} blocks of ${maxTokens} tokens held out`,
-      skipped: [],
+      skipped,
       ...(notes.length > 0 ? { notes } : {}),
       fingerprint: `${texts.fingerprint}:${maxTokens}:${held}`,
     },

@@ -67,11 +67,12 @@ export async function openTextWorkload(
       listener({ type: 'data', done, total, of: 'bytes' });
     },
   });
+  const { skipped } = dataset;
+  if (skipped.length > 0) say(leftOutText({ unit: 'texts', skipped }));
   // A table without labels is known for a language's only now.
   if (dataset.kind === 'plain' && (await isStreamed({ ...asked, task: dataset.task }, true))) {
-    return openStreamedWorkload(asked, base, { engine, listener, signal });
+    return openStreamedWorkload(asked, base, { engine, listener, signal }, skipped);
   }
-  if (dataset.skipped.length > 0) say(leftOutText({ unit: 'texts', skipped: dataset.skipped }));
   const numbers = asked.problem === undefined ? ratingsText(dataset) : null;
   if (numbers) say(numbers);
   dataset.notes.forEach(say);
