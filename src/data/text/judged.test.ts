@@ -1,22 +1,11 @@
 /** What is read otherwise than it lies, refused, or told of, so that no score is taken for what it is not. */
-import { join } from 'node:path';
 import { parquetWriteBuffer } from 'hyparquet-writer';
-import { afterEach, describe, expect, test } from 'vitest';
-import { temporaryFolder, writeFiles } from '../../../test/support/pictures.js';
+import { describe, expect, test } from 'vitest';
+import { textFiles } from '../../../test/support/text-files.js';
 import { readTextDataset } from './read-text-dataset.js';
 import { looksLikeText } from './text-layout.js';
 
-const folders: { remove: () => void }[] = [];
-afterEach(() => {
-  for (const folder of folders.splice(0)) folder.remove();
-});
-function folder(files: Record<string, string | Uint8Array>): string {
-  const made = temporaryFolder();
-  folders.push(made);
-  writeFiles(made.path, files);
-  return made.path;
-}
-const file = (name: string, content: string): string => join(folder({ [name]: content }), name);
+const { folder, file } = textFiles();
 /** Rows of two classes in turn. */
 const rows = (n: number, from = 0) =>
   Array.from({ length: n }, (_, i) => `text ${from + i},${i % 2 ? 'a' : 'b'}\n`).join('');
