@@ -83,7 +83,7 @@ export async function readFiles(
     if (whole) {
       if (rows.length === 0) skipped.push({ id: file.id, reason: 'has no text' });
       else rows = [oneText(file.label, rows)];
-      for (const row of stored ? rows : []) stored!.append(row);
+      for (const row of rows) stored?.append(row);
       columns = new Set(['text', 'label']);
     }
     before += sizes[i]!;

@@ -101,12 +101,10 @@ export async function tokenizedTexts(
     .slice(0, 32);
   const place = join(tmpdir(), `graft-tokens-${key}`);
   const now = new Date();
-  // The time of its last change is that of its last use.
-  const known = await utimes(place, now, now).then(
-    () => true,
-    () => false,
-  );
-  if (!known) {
+  if (await stat(place).catch(() => null)) {
+    // The time of its last change is that of its last use; a file of somebody else's keeps its own.
+    await utimes(place, now, now).catch(() => {});
+  } else {
     await removeOld(tmpdir(), now.getTime());
     const beside = `${place}.${randomUUID()}`;
     const writer = await createTokenFile(beside, { vocabulary: tokenizer.vocabularySize });
